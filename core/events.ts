@@ -1,0 +1,127 @@
+/**
+ * What a machine tells its application: events, and the reason with which a connection ended.
+ *
+ * Rules: discriminated unions (`type`, `kind`); times in ms; byte views are borrowed until the next input. `closed` comes
+ * once and last.
+ *
+ * @module
+ */
+
+import type { Code } from "./codes.ts";
+
+/** Why a connection was held to be dead (docs/PROTOCOL.md, section 5). */
+export type Verdict = "INBOUND_SILENT" | "OUTBOUND_DEAD" | "LOCAL_BACKLOG" | "SLOW" | "CORRUPT";
+
+/** What a suspicion or a verdict rests on. */
+export interface Evidence {
+  readonly verdict: Verdict;
+  /** The direction that failed, seen from here. */
+  readonly direction: "inbound" | "outbound";
+  /** For how long the missing evidence has been missing, ms. */
+  readonly silentFor: number;
+  /** After how long of it the verdict falls, ms. */
+  readonly limit: number;
+}
+
+/** What both sides agreed on in the handshake. Times in ms, sizes in bytes. */
+export interface Agreement {
+  /** The protocol version in force. */
+  readonly version: number;
+  /** At the latest so often this side sends. */
+  readonly txInterval: number;
+  /** At the latest so often the peer sends. */
+  readonly rxInterval: number;
+  /** Silence of this side after which the peer holds it dead. */
+  readonly txDetection: number;
+  /** Silence of the peer after which this side holds it dead. */
+  readonly rxDetection: number;
+  /** From a cut of both directions to the verdict, at most, when nothing but heartbeats is sent. */
+  readonly detectionBound: number;
+  /** The longest message that the peer accepts. */
+  readonly maxMessage: number;
+}
+
+/** How a connection ended. */
+export type CloseReason =
+  /** In good order: CLOSE was exchanged. `closeCode` belongs to the application; 0 is an ordinary end. */
+  | {
+    readonly kind: "closed";
+    readonly code: "NONE";
+    readonly by: "local" | "peer";
+    readonly closeCode: number;
+    readonly text: string;
+  }
+  /** The server refused (`by: "peer"`), or this server did. `retryAfter` in ms, 0 = unsaid. */
+  | {
+    readonly kind: "refused";
+    readonly code: Code;
+    readonly by: "local" | "peer";
+    readonly retryAfter: number;
+    readonly text: string;
+  }
+  /** Silence past the bound. */
+  | { readonly kind: "dead"; readonly code: "DEAD"; readonly evidence: Evidence }
+  /** The peer broke the protocol and was told so. */
+  | { readonly kind: "fault"; readonly code: Code; readonly text: string }
+  /** The peer ended the connection with ERROR. */
+  | { readonly kind: "error"; readonly code: Code; readonly number: number; readonly text: string }
+  /** The transport ended without a word, or inside a frame. */
+  | { readonly kind: "lost"; readonly code: "LOST" | "TRUNCATED"; readonly cause: unknown }
+  /** The handshake or the closing exchange passed its deadline. */
+  | { readonly kind: "timeout"; readonly code: "HANDSHAKE_TIMEOUT" | "CLOSE_TIMEOUT" }
+  /** The application aborted. */
+  | { readonly kind: "aborted"; readonly code: "ABORTED"; readonly text: string };
+
+/** An event of a connection. An object may be used again for the next event: copy what is kept. */
+export type ConnectionEvent =
+  /** The handshake is complete; on a server, with the client's first frame after it. */
+  | { readonly type: "open"; readonly agreement: Agreement }
+  /** A whole message. `bytes` is borrowed until the next input unless `owned`; `position` goes to `consumed`. */
+  | { readonly type: "message"; readonly bytes: Uint8Array; readonly position: number; readonly owned: boolean }
+  /** After "blocked": `send` will accept again. */
+  | { readonly type: "writable" }
+  /** An answered heartbeat. `rtt` without the peer's `hold`; both in ms. */
+  | { readonly type: "pong"; readonly sequence: number; readonly rtt: number; readonly hold: number }
+  /** Two thirds of the time to a verdict have passed. */
+  | { readonly type: "suspect"; readonly evidence: Evidence }
+  /** The suspicion is over: what was missing came. */
+  | { readonly type: "alive"; readonly verdict: Verdict }
+  /** The peer did something wrong. Not fatal ones are tolerated a few times. */
+  | { readonly type: "fault"; readonly code: Code; readonly text: string; readonly fatal: boolean }
+  /** The peer announces an end. Times in ms. */
+  | {
+    readonly type: "goaway";
+    readonly scope: "connection" | "session";
+    readonly code: Code;
+    readonly retryAfter: number;
+    readonly jitter: number;
+    readonly text: string;
+    readonly endpoint: string;
+  }
+  /** The peer sends no more messages and waits for what is under way here. */
+  | { readonly type: "closing"; readonly closeCode: number; readonly text: string }
+  /** The end; nothing follows. */
+  | { readonly type: "closed"; readonly reason: CloseReason };
+
+/** An event of a client, which owns one connection after another. */
+export type ClientEvent =
+  /** A dial began; `attempt` counts from 1. */
+  | { readonly type: "dialing"; readonly attempt: number; readonly endpoint: number }
+  /** The connection of this attempt is open. */
+  | { readonly type: "live"; readonly attempt: number }
+  /** The attempt failed or its connection ended; the next dial comes in `retryIn` ms, or never (null). */
+  | {
+    readonly type: "down";
+    readonly attempt: number;
+    readonly reason: CloseReason | DialFailure;
+    readonly retryIn: number | null;
+  }
+  /** No dial follows; the client is finished. */
+  | { readonly type: "ended"; readonly reason: CloseReason | DialFailure };
+
+/** The transport could not be made. */
+export interface DialFailure {
+  readonly kind: "dialFailed";
+  readonly code: "DIAL_FAILED";
+  readonly cause: unknown;
+}

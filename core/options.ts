@@ -1,0 +1,217 @@
+/**
+ * Options of a connection, a client and a server: their defaults, and their validation at once, with the option's name.
+ *
+ * Rules: ms and bytes everywhere. Defaults protect. `resolve...` turns what a user wrote into a frozen, complete object;
+ * nothing behind it checks again.
+ *
+ * @module
+ */
+
+import { numberOption, optionError } from "./errors.ts";
+import { INTERVAL_MAX, INTERVAL_MIN, MULTIPLIER_MAX } from "./wire/registry.ts";
+
+/** How this side beats, and how it listens. */
+export interface HeartbeatOptions {
+  /** How often this side sends when it has nothing else to say, ms; 10 .. 3,600,000; default 10,000. */
+  readonly interval?: number;
+  /** After how many of its intervals without a word this side counts as dead; 1 .. 255; default 3. */
+  readonly multiplier?: number;
+  /** The shortest interval at which the peer may beat, ms; 10 .. 3,600,000; default 100. */
+  readonly minimumInterval?: number;
+  /** The longest detection time this side agrees to, ms; default 600,000. */
+  readonly maximumDetection?: number;
+  /** How many faulty heartbeats are tolerated on a connection; 0 .. 1,000; default 3. */
+  readonly tolerance?: number;
+}
+
+/** Options of one connection. */
+export interface ConnectionOptions {
+  readonly heartbeat?: HeartbeatOptions;
+  /** The whole handshake, ms; default 10,000. */
+  readonly handshakeTimeout?: number;
+  /** The closing exchange, ms; default 5,000. */
+  readonly closeTimeout?: number;
+  /** The longest message this side accepts, bytes; default 1 MiB, at most 1 GiB. */
+  readonly maxMessage?: number;
+  /** What the peer may send before the application has finished it, bytes; default 1 MiB, at least what `maxMessage` needs. */
+  readonly window?: number;
+  /** What `send` may queue before it says "blocked", bytes; default 1 MiB. */
+  readonly sendBuffer?: number;
+  /** Whether the transport is encrypted; the adapter knows. Default false. */
+  readonly secureTransport?: boolean;
+}
+
+/** How a client dials again. */
+export interface ReconnectOptions {
+  /** The first delay's upper end, ms; default 250. */
+  readonly base?: number;
+  /** The least delay, ms; default 50. */
+  readonly floor?: number;
+  /** The greatest delay's upper end, ms; default 30,000. */
+  readonly cap?: number;
+  /** Give up after so many failed dials in a row; default Infinity. */
+  readonly maxAttempts?: number;
+  /** Give up after so long without a connection, ms; default Infinity. */
+  readonly giveUpAfter?: number;
+}
+
+/** Options of a client. */
+export interface ClientOptions extends ConnectionOptions {
+  /** How many endpoints there are to dial in turn; default 1. The driver knows what they are. */
+  readonly endpoints?: number;
+  /** Dial again when a connection ends: a new conversation each time. Default false. */
+  readonly reconnect?: boolean | ReconnectOptions;
+  /** The transport's dial, ms; default 10,000. */
+  readonly dialTimeout?: number;
+}
+
+/** Options of a server. */
+export interface ServerOptions extends ConnectionOptions {
+  /** Connections in all; default 10,000. */
+  readonly maxConnections?: number;
+  /** Connections a key (address); default 1,000. */
+  readonly maxConnectionsPerKey?: number;
+  /** Handshakes in progress; default 1,000. */
+  readonly maxHandshakes?: number;
+  /** Ask the application before a client is welcomed; default false. */
+  readonly ask?: boolean;
+  /** Wait told to clients that are refused for lack of room, ms; default 1,000. */
+  readonly retryAfter?: number;
+}
+
+/** All of {@link HeartbeatOptions}, checked. */
+export type ResolvedHeartbeat = Required<HeartbeatOptions>;
+/** All of {@link ConnectionOptions}, checked. */
+export interface ResolvedConnection extends Required<Omit<ConnectionOptions, "heartbeat">> {
+  readonly heartbeat: ResolvedHeartbeat;
+}
+/** All of {@link ClientOptions}, checked. */
+export interface ResolvedClient extends ResolvedConnection {
+  readonly endpoints: number;
+  readonly reconnect: Required<ReconnectOptions> | null;
+  readonly dialTimeout: number;
+}
+/** All of {@link ServerOptions}, checked. */
+export interface ResolvedServer extends ResolvedConnection, Required<Omit<ServerOptions, keyof ConnectionOptions>> {}
+
+const DAY = 86_400_000;
+const GIB = 2 ** 30;
+const MIB = 2 ** 20;
+
+function object(name: string, value: unknown): void {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw optionError(name, "an object", value);
+}
+
+/** Rejects names that no option has: a misspelt option must not be silently ignored. */
+function known(prefix: string, value: object, names: readonly string[]): void {
+  for (const name of Object.keys(value)) {
+    if (!names.includes(name)) throw optionError(prefix + name, `one of ${names.join(", ")}`, "this name");
+  }
+}
+
+function resolveHeartbeat(options: HeartbeatOptions): ResolvedHeartbeat {
+  object("heartbeat", options);
+  known("heartbeat.", options, ["interval", "multiplier", "minimumInterval", "maximumDetection", "tolerance"]);
+  return Object.freeze({
+    interval: numberOption("heartbeat.interval", options.interval ?? 10_000, INTERVAL_MIN, INTERVAL_MAX, true),
+    multiplier: numberOption("heartbeat.multiplier", options.multiplier ?? 3, 1, MULTIPLIER_MAX, true),
+    minimumInterval: numberOption(
+      "heartbeat.minimumInterval",
+      options.minimumInterval ?? 100,
+      INTERVAL_MIN,
+      INTERVAL_MAX,
+      true,
+    ),
+    maximumDetection: numberOption(
+      "heartbeat.maximumDetection",
+      options.maximumDetection ?? 600_000,
+      INTERVAL_MIN,
+      INTERVAL_MAX * MULTIPLIER_MAX,
+    ),
+    tolerance: numberOption("heartbeat.tolerance", options.tolerance ?? 3, 0, 1_000, true),
+  });
+}
+
+const CONNECTION_NAMES = [
+  "heartbeat",
+  "handshakeTimeout",
+  "closeTimeout",
+  "maxMessage",
+  "window",
+  "sendBuffer",
+  "secureTransport",
+];
+
+function connectionPart(options: ConnectionOptions): ResolvedConnection {
+  const maxMessage = numberOption("maxMessage", options.maxMessage ?? MIB, 0, GIB, true);
+  const least = windowFor(maxMessage);
+  return {
+    heartbeat: resolveHeartbeat(options.heartbeat ?? {}),
+    handshakeTimeout: numberOption("handshakeTimeout", options.handshakeTimeout ?? 10_000, 1, DAY),
+    closeTimeout: numberOption("closeTimeout", options.closeTimeout ?? 5_000, 1, DAY),
+    maxMessage,
+    window: numberOption("window", options.window ?? Math.max(MIB, least), least, 4 * GIB, true),
+    sendBuffer: numberOption("sendBuffer", options.sendBuffer ?? MIB, 1, 4 * GIB, true),
+    secureTransport: options.secureTransport ?? false,
+  };
+}
+
+/** The credit that one message of `size` bytes needs at most: payload and the cost of its chunks. */
+export function windowFor(size: number): number {
+  return size + (Math.floor(size / 16_384) + 1) * 64;
+}
+
+/** Checks the options of a connection. */
+export function resolveConnection(options: ConnectionOptions = {}): ResolvedConnection {
+  object("options", options);
+  known("", options, CONNECTION_NAMES);
+  return Object.freeze(connectionPart(options));
+}
+
+/** Checks the options of a client. */
+export function resolveClient(options: ClientOptions = {}): ResolvedClient {
+  object("options", options);
+  known("", options, [...CONNECTION_NAMES, "endpoints", "reconnect", "dialTimeout"]);
+  let reconnect: Required<ReconnectOptions> | null = null;
+  if (options.reconnect !== undefined && options.reconnect !== false) {
+    const wanted = options.reconnect === true ? {} : options.reconnect;
+    object("reconnect", wanted);
+    known("reconnect.", wanted, ["base", "floor", "cap", "maxAttempts", "giveUpAfter"]);
+    const cap = numberOption("reconnect.cap", wanted.cap ?? 30_000, 1, DAY);
+    reconnect = Object.freeze({
+      base: numberOption("reconnect.base", wanted.base ?? Math.min(250, cap), 1, cap),
+      floor: numberOption("reconnect.floor", wanted.floor ?? Math.min(50, cap), 0, cap),
+      cap,
+      maxAttempts: numberOption("reconnect.maxAttempts", wanted.maxAttempts ?? Infinity, 1, Infinity),
+      giveUpAfter: numberOption("reconnect.giveUpAfter", wanted.giveUpAfter ?? Infinity, 1, Infinity),
+    });
+  }
+  return Object.freeze({
+    ...connectionPart(options),
+    endpoints: numberOption("endpoints", options.endpoints ?? 1, 1, 1_000, true),
+    reconnect,
+    dialTimeout: numberOption("dialTimeout", options.dialTimeout ?? 10_000, 1, DAY),
+  });
+}
+
+/** Checks the options of a server. */
+export function resolveServer(options: ServerOptions = {}): ResolvedServer {
+  object("options", options);
+  const own = ["maxConnections", "maxConnectionsPerKey", "maxHandshakes", "ask", "retryAfter"];
+  known("", options, [...CONNECTION_NAMES, ...own]);
+  const maxConnections = numberOption("maxConnections", options.maxConnections ?? 10_000, 1, 10_000_000, true);
+  return Object.freeze({
+    ...connectionPart(options),
+    maxConnections,
+    maxConnectionsPerKey: numberOption(
+      "maxConnectionsPerKey",
+      options.maxConnectionsPerKey ?? Math.min(1_000, maxConnections),
+      1,
+      10_000_000,
+      true,
+    ),
+    maxHandshakes: numberOption("maxHandshakes", options.maxHandshakes ?? 1_000, 1, 10_000_000, true),
+    ask: options.ask ?? false,
+    retryAfter: numberOption("retryAfter", options.retryAfter ?? 1_000, 0, DAY),
+  });
+}
