@@ -7,6 +7,50 @@
  * @module
  */
 
+/** A code's stable name. */
+export type Code =
+  | "NONE"
+  | "NOT_HEARTWIRE"
+  | "VERSION_MISMATCH"
+  | "LENGTH_INVALID"
+  | "FRAME_TOO_LARGE"
+  | "CHECKSUM"
+  | "UNKNOWN_FRAME"
+  | "UNEXPECTED_FRAME"
+  | "FRAME_MALFORMED"
+  | "PARAMETER_INVALID"
+  | "PARAMETER_DUPLICATE"
+  | "PARAMETER_MISSING"
+  | "TRUNCATED"
+  | "HANDSHAKE_TIMEOUT"
+  | "HEARTBEAT_UNACCEPTABLE"
+  | "UNSUPPORTED"
+  | "SEQUENCE"
+  | "CHUNK_INVALID"
+  | "MESSAGE_TOO_LARGE"
+  | "CREDIT_EXCEEDED"
+  | "ACK_INVALID"
+  | "PING_STALE"
+  | "PING_JUMPED"
+  | "TIMESTAMP_BACKWARDS"
+  | "PONG_UNMATCHED"
+  | "PONG_IMPLAUSIBLE"
+  | "CONTROL_FLOOD"
+  | "BUSY"
+  | "PEER_LIMIT"
+  | "HANDSHAKE_LIMIT"
+  | "UNAUTHORIZED"
+  | "SHUTTING_DOWN"
+  | "UNKNOWN_SESSION"
+  | "STALE_GENERATION"
+  | "SUPERSEDED"
+  | "PING_TOO_FAST"
+  | "ABORTED"
+  | "INTERNAL"
+  | "CLOSE_TIMEOUT"
+  | "LOST"
+  | "DEAD";
+
 /** One row of the table of codes. */
 export interface CodeInfo {
   /** The number on the wire; -1 for codes that never travel. */
@@ -21,12 +65,17 @@ function row(number: number, retryable: boolean, hint: string): CodeInfo {
   return Object.freeze({ number, retryable, hint });
 }
 
-const TABLE = {
+/** The table of codes, by name. */
+export const CODES: Readonly<Record<Code, CodeInfo>> = {
   NONE: row(0, true, "No error."),
   NOT_HEARTWIRE: row(1, false, "The peer does not speak heartwire; check host, port and TLS on both sides."),
   VERSION_MISMATCH: row(2, false, "No protocol version in common; update the older side."),
   LENGTH_INVALID: row(3, true, "A frame's length cannot be; the stream is damaged or the peer is faulty."),
-  FRAME_TOO_LARGE: row(4, true, "A frame's length is above the limit; the stream is damaged or the peer faulty."),
+  FRAME_TOO_LARGE: row(
+    4,
+    true,
+    "A frame's length is above the limit; the stream is damaged or the peer faulty.",
+  ),
   CHECKSUM: row(5, true, "A frame's trailer does not match; something on the way changes bytes."),
   UNKNOWN_FRAME: row(6, false, "A frame of an unknown, mandatory type; the peer speaks a later version."),
   UNEXPECTED_FRAME: row(7, false, "A frame that this state does not allow; the peer is faulty."),
@@ -35,12 +84,24 @@ const TABLE = {
   PARAMETER_DUPLICATE: row(10, false, "A parameter stands twice; the peer is faulty."),
   PARAMETER_MISSING: row(11, false, "A required parameter lacks; the peer is faulty."),
   TRUNCATED: row(12, true, "The stream ended inside a frame; the peer or something on the way was cut off."),
-  HANDSHAKE_TIMEOUT: row(13, true, "The handshake was not complete in time; the peer is stopped, slow or not heartwire."),
-  HEARTBEAT_UNACCEPTABLE: row(14, false, "The agreed detection time is longer than allowed; lower an interval or multiplier."),
+  HANDSHAKE_TIMEOUT: row(
+    13,
+    true,
+    "The handshake was not complete in time; the peer is stopped, slow or not heartwire.",
+  ),
+  HEARTBEAT_UNACCEPTABLE: row(
+    14,
+    false,
+    "The agreed detection time is longer than allowed; lower an interval or multiplier.",
+  ),
   UNSUPPORTED: row(15, false, "The peer asked for something this version does not offer."),
   SEQUENCE: row(16, true, "A message chunk is out of sequence; the peer is faulty."),
   CHUNK_INVALID: row(17, false, "A message chunk stands where it cannot; the peer is faulty."),
-  MESSAGE_TOO_LARGE: row(18, false, "A message above the receiver's maxMessage; raise it there or send less."),
+  MESSAGE_TOO_LARGE: row(
+    18,
+    false,
+    "A message above the receiver's maxMessage; raise it there or send less.",
+  ),
   CREDIT_EXCEEDED: row(19, false, "A message beyond the granted credit; the peer is faulty."),
   ACK_INVALID: row(20, false, "An acknowledged position that cannot be; the peer is faulty."),
   PING_STALE: row(21, true, "A heartbeat was repeated or is older than the last one."),
@@ -61,19 +122,17 @@ const TABLE = {
   ABORTED: row(48, true, "The application aborted the connection."),
   INTERNAL: row(49, true, "The application's handler failed; its log says why."),
   CLOSE_TIMEOUT: row(50, true, "The closing exchange was not complete in time."),
-  LOST: row(-1, true, "The transport ended without a word: the peer crashed or something on the way closed it."),
+  LOST: row(
+    -1,
+    true,
+    "The transport ended without a word: the peer crashed or something on the way closed it.",
+  ),
   DEAD: row(-1, true, "Silence past the detection time; the verdict tells the direction."),
-} as const;
-
-/** A code's stable name. */
-export type Code = keyof typeof TABLE;
-
-/** The table of codes, by name. */
-export const CODES: Readonly<Record<Code, CodeInfo>> = TABLE;
+};
 
 const byNumber = new Map<number, Code>();
-for (const name of Object.keys(TABLE) as Code[]) {
-  if (TABLE[name].number >= 0) byNumber.set(TABLE[name].number, name);
+for (const name of Object.keys(CODES) as Code[]) {
+  if (CODES[name].number >= 0) byNumber.set(CODES[name].number, name);
 }
 
 /** The code with this number on the wire, or null if this version does not know it. */

@@ -40,7 +40,9 @@ export class HeartwireError extends Error {
 
 /** The error for an option whose value cannot be: names it, says what was expected and what came. */
 export function optionError(name: string, expected: string, actual: unknown): HeartwireError {
-  const shown = typeof actual === "string" ? JSON.stringify(actual.slice(0, 80)) : String(actual).slice(0, 80);
+  const shown = typeof actual === "string"
+    ? JSON.stringify(actual.slice(0, 80))
+    : String(actual).slice(0, 80);
   return new HeartwireError("OPTION", `option ${name}: expected ${expected}, got ${shown}`, {
     hint: `Set ${name} to ${expected}.`,
   });

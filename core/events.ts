@@ -77,7 +77,12 @@ export type ConnectionEvent =
   /** The handshake is complete; on a server, with the client's first frame after it. */
   | { readonly type: "open"; readonly agreement: Agreement }
   /** A whole message. `bytes` is borrowed until the next input unless `owned`; `position` goes to `consumed`. */
-  | { readonly type: "message"; readonly bytes: Uint8Array; readonly position: number; readonly owned: boolean }
+  | {
+    readonly type: "message";
+    readonly bytes: Uint8Array;
+    readonly position: number;
+    readonly owned: boolean;
+  }
   /** After "blocked": `send` will accept again. */
   | { readonly type: "writable" }
   /** An answered heartbeat. `rtt` without the peer's `hold`; both in ms. */

@@ -92,14 +92,17 @@ export interface ResolvedClient extends ResolvedConnection {
   readonly dialTimeout: number;
 }
 /** All of {@link ServerOptions}, checked. */
-export interface ResolvedServer extends ResolvedConnection, Required<Omit<ServerOptions, keyof ConnectionOptions>> {}
+export interface ResolvedServer
+  extends ResolvedConnection, Required<Omit<ServerOptions, keyof ConnectionOptions>> {}
 
 const DAY = 86_400_000;
 const GIB = 2 ** 30;
 const MIB = 2 ** 20;
 
 function object(name: string, value: unknown): void {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw optionError(name, "an object", value);
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw optionError(name, "an object", value);
+  }
 }
 
 /** Rejects names that no option has: a misspelt option must not be silently ignored. */
@@ -111,9 +114,21 @@ function known(prefix: string, value: object, names: readonly string[]): void {
 
 function resolveHeartbeat(options: HeartbeatOptions): ResolvedHeartbeat {
   object("heartbeat", options);
-  known("heartbeat.", options, ["interval", "multiplier", "minimumInterval", "maximumDetection", "tolerance"]);
+  known("heartbeat.", options, [
+    "interval",
+    "multiplier",
+    "minimumInterval",
+    "maximumDetection",
+    "tolerance",
+  ]);
   return Object.freeze({
-    interval: numberOption("heartbeat.interval", options.interval ?? 10_000, INTERVAL_MIN, INTERVAL_MAX, true),
+    interval: numberOption(
+      "heartbeat.interval",
+      options.interval ?? 10_000,
+      INTERVAL_MIN,
+      INTERVAL_MAX,
+      true,
+    ),
     multiplier: numberOption("heartbeat.multiplier", options.multiplier ?? 3, 1, MULTIPLIER_MAX, true),
     minimumInterval: numberOption(
       "heartbeat.minimumInterval",
@@ -199,7 +214,13 @@ export function resolveServer(options: ServerOptions = {}): ResolvedServer {
   object("options", options);
   const own = ["maxConnections", "maxConnectionsPerKey", "maxHandshakes", "ask", "retryAfter"];
   known("", options, [...CONNECTION_NAMES, ...own]);
-  const maxConnections = numberOption("maxConnections", options.maxConnections ?? 10_000, 1, 10_000_000, true);
+  const maxConnections = numberOption(
+    "maxConnections",
+    options.maxConnections ?? 10_000,
+    1,
+    10_000_000,
+    true,
+  );
   return Object.freeze({
     ...connectionPart(options),
     maxConnections,
