@@ -1,0 +1,35 @@
+/**
+ * Builds dist/: the JavaScript and the declarations that npm gets.
+ *
+ *   tsx tools/build.ts
+ *
+ * Node refuses to strip types inside node_modules, so the package carries built code. tsc rewrites the `.ts` of
+ * relative imports in JavaScript but leaves it in declarations; it is rewritten here, so that Deno resolves them too.
+ * @module
+ */
+
+import { spawnSync } from "node:child_process";
+import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const dist = join(root, "dist");
+
+rmSync(dist, { recursive: true, force: true });
+const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
+const { status } = spawnSync(process.execPath, [tsc, "-p", "tsconfig.build.json"], {
+  cwd: root,
+  stdio: "inherit",
+});
+if (status !== 0) process.exit(1);
+
+const specifier = /((?:\bfrom|\bimport)\s*\(?\s*["']\.{1,2}\/[^"'\n]*)\.ts(["'])/g;
+for (const entry of readdirSync(dist, { recursive: true, encoding: "utf8" })) {
+  if (!entry.endsWith(".d.ts")) continue;
+  const path = join(dist, entry);
+  const text = readFileSync(path, "utf8");
+  const rewritten = text.replace(specifier, "$1.js$2");
+  if (rewritten !== text) writeFileSync(path, rewritten);
+}
