@@ -108,6 +108,8 @@ const BAD_IMPORTS: readonly [file: string, source: string, rule: string][] = [
   ["core/wire/decoder.ts", 'import { b } from "../connection.ts";', "architecture"],
   ["core/liveness/rtt.ts", 'import { b } from "../session.ts";', "architecture"],
   ["core/liveness/rtt.ts", 'import { b } from "../mod.ts";', "architecture"],
+  ["core/liveness/rtt.ts", 'import { b } from "../flow/inbound.ts";', "architecture"],
+  ["core/events.ts", 'import type { B } from "./link.ts";', "architecture"],
   ["core/time.ts", 'import { b } from "./client.ts";', "architecture"],
   ["core/connection.ts", 'import { b } from "./session.ts";', "architecture"],
   ["core/session.ts", 'import { b } from "./server.ts";', "architecture"],
@@ -132,6 +134,8 @@ const GOOD_IMPORTS: readonly [file: string, source: string][] = [
   ["core/client.ts", GOOD_CORE],
   ["core/session.ts", 'import { a } from "./connection.ts"; import { b } from "./wire/decoder.ts";'],
   ["core/wire/decoder.ts", 'import { a } from "../time.ts"; import type { C } from "./crc32.ts";'],
+  ["core/liveness/rtt.ts", 'import { a } from "../wire/varint.ts"; import type { B } from "../events.ts";'],
+  ["core/connection.ts", 'import { a } from "./link.ts"; import { b } from "./liveness/rtt.ts";'],
   ["core/mod.ts", 'export { a } from "./client.ts"; export type { B } from "./classic/mod.ts";'],
   [
     "adapters/node/mod.ts",
