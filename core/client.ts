@@ -1,0 +1,255 @@
+/**
+ * The decisions of a client: when to dial, how long to wait, when to give up. It owns one connection after another.
+ *
+ * Rules: no I/O; a dial is an action that the driver carries out and answers. After any input, the driver's included that go to
+ * the connection itself (then it calls `settle`), the driver drains `nextAction`, `nextDirty` and `nextEvent`. An answer to a
+ * dial that is no longer wanted is refused with null. Each connection is a new conversation: what the old one had not
+ * delivered is lost, and the event `down` says that it ended.
+ *
+ * @module
+ */
+
+import { backoff, wasStable } from "./backoff.ts";
+import { CODES } from "./codes.ts";
+import { Connection } from "./connection.ts";
+import { type Environment, uniform } from "./environment.ts";
+import { HeartwireError } from "./errors.ts";
+import type { ClientEvent, CloseReason, DialFailure } from "./events.ts";
+import { type ClientOptions, type ConnectionOptions, resolveClient, type ResolvedClient } from "./options.ts";
+import { type Micros, NEVER, toMicros, toMillis } from "./time.ts";
+
+/** What the driver shall do. */
+export type ClientAction =
+  /** Make a transport to this endpoint (an index); answer with `dialed` or `dialFailed`. */
+  | { readonly type: "dial"; readonly attempt: number; readonly endpoint: number }
+  /** Give up the dial. */
+  | { readonly type: "cancelDial"; readonly attempt: number }
+  /** Answer a question with `answered`; this version asks none. */
+  | { readonly type: "ask"; readonly id: number; readonly question: unknown };
+
+type State = "idle" | "dialing" | "connected" | "waiting" | "ended";
+
+/** A client: one connection after another. */
+export class Client {
+  #options: ResolvedClient;
+  #connectionOptions: ConnectionOptions;
+  #environment: Environment;
+  #state: State = "idle";
+  #now: Micros = 0;
+  /** When the dial is given up, or the next one begins. */
+  #due: Micros = NEVER;
+  #attempt = 0;
+  #endpoint = 0;
+  #failures = 0;
+  #live = false;
+  #liveAt: Micros = 0;
+  /** Since when there is no connection. */
+  #downSince: Micros = 0;
+  #ending: { readonly code: number; readonly text: string } | null = null;
+  #current: Connection | null = null;
+  /** Connections that ended but still say their last words. */
+  #old: Connection[] = [];
+  #dirty: Connection[] = [];
+  #actions: ClientAction[] = [];
+  #events: ClientEvent[] = [];
+
+  /** @throws HeartwireError ERR_HEARTWIRE_OPTION */
+  constructor(options: ClientOptions, environment: Environment) {
+    this.#options = resolveClient(options);
+    const { endpoints: _endpoints, reconnect: _reconnect, dialTimeout: _dialTimeout, ...connection } =
+      this.#options;
+    this.#connectionOptions = connection;
+    this.#environment = environment;
+  }
+
+  /** The connection that is open or in its handshake; null between connections. */
+  get connection(): Connection | null {
+    return this.#current;
+  }
+
+  /** Whether no dial will follow. */
+  get ended(): boolean {
+    return this.#state === "ended";
+  }
+
+  #enter(now: number): void {
+    const micros = toMicros(now);
+    if (micros > this.#now && micros !== NEVER) this.#now = micros;
+  }
+
+  /** Dials for the first time. */
+  start(now: number): void {
+    this.#enter(now);
+    if (this.#state !== "idle") return;
+    this.#downSince = this.#now;
+    this.#dial();
+  }
+
+  #dial(): void {
+    this.#state = "dialing";
+    this.#attempt++;
+    this.#due = this.#now + toMicros(this.#options.dialTimeout);
+    this.#actions.push({ type: "dial", attempt: this.#attempt, endpoint: this.#endpoint });
+    this.#events.push({ type: "dialing", attempt: this.#attempt, endpoint: this.#endpoint });
+  }
+
+  /** The transport of this attempt is there. Null: it is not wanted any more; destroy it. */
+  dialed(attempt: number, now: number): Connection | null {
+    this.#enter(now);
+    if (this.#state !== "dialing" || attempt !== this.#attempt) return null;
+    this.#state = "connected";
+    this.#due = NEVER;
+    this.#live = false;
+    this.#current = new Connection("client", this.#connectionOptions, this.#environment, now);
+    this.#dirty.push(this.#current);
+    return this.#current;
+  }
+
+  /** The transport of this attempt could not be made. */
+  dialFailed(attempt: number, cause: unknown, now: number): void {
+    this.#enter(now);
+    if (this.#state !== "dialing" || attempt !== this.#attempt) return;
+    this.#down({ kind: "dialFailed", code: "DIAL_FAILED", cause });
+  }
+
+  /** An input was given to a connection of this client. */
+  settle(connection: Connection, now: number): void {
+    this.#enter(now);
+    this.#dirty.push(connection);
+    if (connection !== this.#current) {
+      if (connection.socketAction() === "destroy") this.#old = this.#old.filter((old) => old !== connection);
+      return;
+    }
+    if (!this.#live && connection.agreement !== null && connection.reason === null) {
+      this.#live = true;
+      this.#liveAt = this.#now;
+      this.#events.push({ type: "live", attempt: this.#attempt });
+    }
+    if (connection.reason === null) return;
+    this.#current = null;
+    if (connection.socketAction() !== "destroy") this.#old.push(connection);
+    const stable = this.#live &&
+      wasStable(this.#now - this.#liveAt, toMicros(connection.agreement!.rxDetection));
+    if (stable) this.#failures = 0;
+    if (this.#live) this.#downSince = this.#now;
+    this.#down(connection.reason, connection.goaway);
+  }
+
+  #down(reason: CloseReason | DialFailure, goaway: Connection["goaway"] = null): void {
+    this.#live = false;
+    this.#failures++;
+    this.#endpoint = (this.#endpoint + 1) % this.#options.endpoints;
+    const delay = this.#delay(reason, goaway);
+    const attempt = this.#attempt;
+    this.#events.push({ type: "down", attempt, reason, retryIn: delay === null ? null : toMillis(delay) });
+    if (delay === null) return this.#end(reason);
+    this.#state = "waiting";
+    this.#due = this.#now + delay;
+  }
+
+  /** How long to wait before the next dial, or null for never. What the server says wins over the own back-off. */
+  #delay(reason: CloseReason | DialFailure, goaway: Connection["goaway"]): Micros | null {
+    const options = this.#options.reconnect;
+    if (options === null || this.#ending !== null) return null;
+    if (this.#failures >= options.maxAttempts) return null;
+    if (goaway === null && !worthAnother(reason)) return null;
+    let delay = backoff(options, this.#failures, this.#environment);
+    if (goaway !== null) {
+      delay = toMicros(goaway.retryAfter + goaway.jitter * uniform(this.#environment));
+    } else if (reason.kind === "refused" && reason.retryAfter > 0) {
+      delay += toMicros(reason.retryAfter);
+    }
+    return this.#now + delay - this.#downSince > toMicros(options.giveUpAfter) ? null : delay;
+  }
+
+  #end(reason: CloseReason | DialFailure): void {
+    if (this.#state === "ended") return;
+    this.#state = "ended";
+    this.#due = NEVER;
+    this.#events.push({ type: "ended", reason });
+  }
+
+  /** The deadline may have come. */
+  handleTimeout(now: number): void {
+    this.#enter(now);
+    for (const connection of [...this.#old, this.#current]) {
+      if (connection === null || toMicros(connection.deadline()) > this.#now) continue;
+      connection.handleTimeout(now);
+      this.settle(connection, now);
+    }
+    if (this.#due > this.#now) return;
+    this.#due = NEVER;
+    if (this.#state === "waiting") return this.#dial();
+    this.#actions.push({ type: "cancelDial", attempt: this.#attempt });
+    const cause = new HeartwireError("DIAL_TIMEOUT", `no transport within ${this.#options.dialTimeout} ms`, {
+      retryable: true,
+      hint: "The host does not answer: check address, routes and firewalls.",
+    });
+    this.#down({ kind: "dialFailed", code: "DIAL_FAILED", cause });
+  }
+
+  /** When `handleTimeout` wants to be called, ms. */
+  deadline(): number {
+    let least = toMillis(this.#due);
+    if (this.#current !== null) least = Math.min(least, this.#current.deadline());
+    for (const old of this.#old) least = Math.min(least, old.deadline());
+    return least;
+  }
+
+  /** Ends in good order: closes the connection, or stops dialling. */
+  close(closeCode: number, text: string, now: number): void {
+    this.#enter(now);
+    if (this.#state === "ended" || this.#ending !== null) return;
+    this.#ending = { code: closeCode, text };
+    if (this.#current !== null) {
+      this.#current.close(closeCode, text, now);
+      return this.settle(this.#current, now);
+    }
+    this.#stop(text);
+  }
+
+  /** Ends at once. */
+  abort(text: string, now: number): void {
+    this.#enter(now);
+    if (this.#state === "ended") return;
+    this.#ending ??= { code: 0, text };
+    if (this.#current !== null) {
+      this.#current.abort("ABORTED", text, now);
+      return this.settle(this.#current, now);
+    }
+    this.#stop(text);
+  }
+
+  #stop(text: string): void {
+    if (this.#state === "dialing") this.#actions.push({ type: "cancelDial", attempt: this.#attempt });
+    this.#end({ kind: "aborted", code: "ABORTED", text });
+  }
+
+  /** The next action, or null. */
+  nextAction(): ClientAction | null {
+    return this.#actions.shift() ?? null;
+  }
+
+  /** The next connection whose outputs want to be drained, or null. */
+  nextDirty(): Connection | null {
+    return this.#dirty.shift() ?? null;
+  }
+
+  /** The next event, or null. */
+  nextEvent(): ClientEvent | null {
+    return this.#events.shift() ?? null;
+  }
+}
+
+/** Whether the same dial can succeed another time. An end in good order is an end. */
+function worthAnother(reason: CloseReason | DialFailure): boolean {
+  switch (reason.kind) {
+    case "closed":
+    case "aborted":
+      return false;
+    case "dialFailed":
+      return !(reason.cause instanceof HeartwireError) || reason.cause.retryable;
+    default:
+      return CODES[reason.code].retryable;
+  }
+}

@@ -1,0 +1,443 @@
+/**
+ * One transport connection as a pure state machine: handshake, messages, heartbeats, verdicts, close.
+ *
+ * The contract of its inputs and outputs stands in machine.ts. This file has them and nothing else: what frames do is in
+ * receive.ts, the state and the ends in link.ts, the judgement of silence in liveness/.
+ *
+ * Rules: bytes of a peer never throw; local misuse does. Every input begins with `#enter`, which is where time comes in,
+ * and ends with `advanceClose`.
+ *
+ * @module
+ */
+
+import type { Code } from "./codes.ts";
+import { CODES } from "./codes.ts";
+import type { Environment } from "./environment.ts";
+import { HeartwireError, numberOption, optionError } from "./errors.ts";
+import type { Agreement, CloseReason, ConnectionEvent } from "./events.ts";
+import { nonce, offer } from "./handshake.ts";
+import { Link } from "./link.ts";
+import { TURN } from "./liveness/liveness.ts";
+import type { Machine, SocketAction } from "./machine.ts";
+import { type ConnectionOptions, resolveConnection } from "./options.ts";
+import type { Phase, Role } from "./phases.ts";
+import { Receiver, unacceptable } from "./receive.ts";
+import type { ConnectionStats } from "./stats.ts";
+import { type Micros, NEVER, toMicros, toMillis } from "./time.ts";
+import { Timer } from "./timers.ts";
+import type { Parameters } from "./wire/parameters.ts";
+import { MAX_CHUNK, SCOPE_CONNECTION, SCOPE_SESSION } from "./wire/registry.ts";
+
+/** The least rate at which an unfinished frame may grow: the greatest in so many us (16 KiB at 1,024 bytes a second). */
+const SLOWEST_FRAME: Micros = MAX_CHUNK / 1_024 * 1_000_000;
+
+/** What `goAway` says. */
+export interface GoAwayOptions {
+  /** `connection`: reconnect elsewhere or later. `session`: send no new messages, expect the end. */
+  readonly scope: "connection" | "session";
+  /** Why. */
+  readonly code: Code;
+  /** When the peer may dial again, ms; default 0. */
+  readonly retryAfter?: number;
+  /** Over how much time peers spread their dials, ms; default 0. */
+  readonly jitter?: number;
+  /** Why, for a person; default empty. */
+  readonly text?: string;
+  /** Where to dial instead; default empty. */
+  readonly endpoint?: string;
+}
+
+/** A heartwire/1 connection. See {@link Machine} for how it is driven. */
+export class Connection implements Machine<ConnectionEvent> {
+  #link: Link;
+  #receiver: Receiver;
+
+  /**
+   * @param role "client" greets at once; "server" waits for HELLO, then for `accept` or `reject`
+   * @param options checked; a wrong one throws ERR_HEARTWIRE_OPTION
+   * @param environment entropy and checksum
+   * @param now monotonic time, ms
+   * @param from to be copied instead; see {@link Connection.clone}
+   */
+  constructor(
+    role: Role,
+    options: ConnectionOptions,
+    environment: Environment,
+    now: number,
+    from?: Connection,
+  ) {
+    if (from !== undefined) {
+      this.#link = from.#link.clone(environment);
+      this.#receiver = new Receiver(this.#link);
+      return;
+    }
+    if (role !== "client" && role !== "server") throw optionError("role", '"client" or "server"', role);
+    const resolved = resolveConnection(options);
+    this.#link = new Link(role, resolved, environment, toMicros(now));
+    this.#receiver = new Receiver(this.#link);
+    this.#link.timers.set(Timer.HANDSHAKE, this.#link.now + toMicros(resolved.handshakeTimeout));
+    if (role === "client") {
+      this.#link.preface();
+      this.#link.write({ kind: "hello", nonce: nonce(environment), parameters: offer(resolved) });
+    }
+  }
+
+  /** The state (docs/PROTOCOL.md, section 8). */
+  get phase(): Phase {
+    return this.#link.phase;
+  }
+
+  /** What was agreed; null before the handshake is complete. */
+  get agreement(): Agreement | null {
+    return this.#link.opened ? this.#link.agreement : null;
+  }
+
+  /** How it ended; null while it has not. */
+  get reason(): CloseReason | null {
+    return this.#link.reason;
+  }
+
+  /** What the client offered, while the phase is "deciding"; else null. */
+  get offered(): Parameters | null {
+    return this.#link.hello?.parameters ?? null;
+  }
+
+  /** The peer's GOAWAY: when it may be dialled again, ms; null without one. */
+  get goaway(): { readonly retryAfter: number; readonly jitter: number } | null {
+    return this.#link.goaway;
+  }
+
+  #enter(now: number): Link {
+    const link = this.#link;
+    const micros = toMicros(now);
+    // A clock that runs back, or is no number, stands still.
+    if (micros > link.now && micros !== Infinity) link.now = micros;
+    return link;
+  }
+
+  /** {@inheritDoc Machine.receive} */
+  receive(bytes: Uint8Array, now: number): void {
+    const link = this.#enter(now);
+    if (bytes.length === 0) return;
+    link.counters.bytesReceived += bytes.length;
+    if (link.phase === "closed") return;
+    if (link.liveness !== null) {
+      const ended = link.liveness.heard(link.now);
+      if (ended !== null) link.emit({ type: "alive", verdict: ended });
+    }
+    const frames = link.decoder.framesDecoded;
+    const fault = link.decoder.push(bytes, this.#receiver);
+    if (fault !== null) link.fail(fault.code, fault.detail);
+    this.#watchFrame(frames);
+    this.#receiver.settle();
+    link.advanceClose();
+  }
+
+  /** An unfinished frame has a deadline of its own: a flipped length must not swallow heartbeats for hours. */
+  #watchFrame(frames: number): void {
+    const link = this.#link;
+    if (link.beat === null || !link.conversing || !link.decoder.inFrame) return;
+    link.grewAt = link.now;
+    if (link.timers.at(Timer.FRAME) !== NEVER && link.decoder.framesDecoded === frames) return;
+    link.turning = false;
+    link.timers.set(Timer.FRAME, link.now + Math.max(link.beat.rxDetection, SLOWEST_FRAME));
+  }
+
+  /** {@inheritDoc Machine.receiveEof} */
+  receiveEof(now: number): void {
+    const link = this.#enter(now);
+    if (link.eof) return;
+    link.eof = true;
+    if (link.phase === "closed") return;
+    const cut = link.decoder.end();
+    // A peer that said CLOSE may end its direction; what we owe it still goes out.
+    if (link.phase === "answering" && cut === null) return;
+    if (cut !== null) link.emit({ type: "fault", code: cut.code, text: cut.detail, fatal: true });
+    link.finish({ kind: "lost", code: cut === null ? "LOST" : "TRUNCATED", cause: null }, "destroy");
+  }
+
+  /** {@inheritDoc Machine.transportFailed} */
+  transportFailed(cause: unknown, now: number): void {
+    const link = this.#enter(now);
+    link.finish({ kind: "lost", code: "LOST", cause }, "destroy");
+    this.#destroy();
+  }
+
+  #destroy(): void {
+    const link = this.#link;
+    link.action = "destroy";
+    link.timers.clearAll();
+    link.transmit.dropAll(link.outbound);
+  }
+
+  /** {@inheritDoc Machine.handleTimeout} */
+  handleTimeout(now: number): void {
+    const link = this.#enter(now);
+    const { timers } = link;
+    if (link.now < timers.next()) return;
+    if (timers.expired(Timer.LINGER, link.now)) return this.#destroy();
+    if (timers.expired(Timer.HANDSHAKE, link.now)) this.#handshakeLate();
+    if (timers.expired(Timer.CLOSE, link.now)) {
+      link.complain("CLOSE_TIMEOUT", "the closing exchange was not complete in time");
+      link.finish({ kind: "timeout", code: "CLOSE_TIMEOUT" }, "end");
+    }
+    if (link.liveness !== null) this.#judge();
+    if (timers.expired(Timer.FRAME, link.now)) this.#frameLate();
+    if (timers.expired(Timer.ACK, link.now)) link.ack();
+    if (link.liveness?.beatDue(link.now)) link.ping(!link.liveness.probes.full);
+    link.advanceClose();
+  }
+
+  #judge(): void {
+    const link = this.#link;
+    for (;;) {
+      const finding = link.liveness?.judge(link.now, link.transmit.flushed) ?? null;
+      if (finding === null) return;
+      const { evidence } = finding;
+      if (finding.type === "dead") return link.finish({ kind: "dead", code: "DEAD", evidence }, "destroy");
+      link.counters.suspicions++;
+      link.emit({ type: "suspect", evidence });
+    }
+  }
+
+  /** Gives one more turn, so that bytes that wait behind an overdue timer are read first. True the second time. */
+  #turned(timer: number): boolean {
+    const link = this.#link;
+    if (link.turning) return true;
+    link.turning = true;
+    link.timers.set(timer, link.now + TURN);
+    return false;
+  }
+
+  #handshakeLate(): void {
+    if (!this.#turned(Timer.HANDSHAKE)) return;
+    const link = this.#link;
+    // Only who began to speak heartwire can read why.
+    const said = link.version !== 0 &&
+      link.complain("HANDSHAKE_TIMEOUT", "the handshake was not complete in time");
+    link.finish({ kind: "timeout", code: "HANDSHAKE_TIMEOUT" }, said ? "end" : "destroy");
+  }
+
+  #frameLate(): void {
+    if (!this.#turned(Timer.FRAME)) return;
+    const link = this.#link;
+    const limit = Math.max(link.beat!.rxDetection, SLOWEST_FRAME);
+    const still = link.now - link.grewAt;
+    const verdict = still >= limit / 2 ? "CORRUPT" : "SLOW";
+    const evidence = {
+      verdict,
+      direction: "inbound",
+      silentFor: toMillis(still),
+      limit: toMillis(limit),
+    } as const;
+    link.finish({ kind: "dead", code: "DEAD", evidence }, "destroy");
+  }
+
+  /** {@inheritDoc Machine.observeWall} Not used by this version. */
+  observeWall(_wall: number, now: number): void {
+    this.#enter(now);
+  }
+
+  // What the application says.
+
+  /**
+   * Sends a message; the payload is copied. "blocked": it was not taken, `writable` follows.
+   *
+   * @throws HeartwireError ERR_HEARTWIRE_NOT_OPEN, ERR_HEARTWIRE_MESSAGE_TOO_LARGE
+   */
+  send(payload: Uint8Array, now: number): "accepted" | "blocked" {
+    const link = this.#enter(now);
+    if (link.liveness === null || link.closing !== null || link.closeSent) throw this.#notOpen("send");
+    if (payload.length > link.outbound.maxMessage) {
+      const most = link.outbound.maxMessage;
+      throw new HeartwireError(
+        "MESSAGE_TOO_LARGE",
+        `send: ${payload.length} bytes, the peer accepts ${most}`,
+        {
+          hint: "Raise maxMessage at the receiver, or send less at a time.",
+        },
+      );
+    }
+    if (!link.outbound.hasRoom(payload.length)) {
+      link.blocked = true;
+      return "blocked";
+    }
+    link.outbound.push(payload);
+    link.counters.messagesSent++;
+    return "accepted";
+  }
+
+  /** The application finished the message with this position, and all before it: credit flows back to the peer. */
+  consumed(position: number, now: number): void {
+    const link = this.#enter(now);
+    if (!link.conversing || !link.inbound.finished(position)) return;
+    link.grant();
+    link.oweAck();
+    link.advanceClose();
+  }
+
+  /**
+   * Sends a PING that wants an answer, at once; the event `pong` follows. Returns its sequence.
+   *
+   * @throws HeartwireError ERR_HEARTWIRE_NOT_OPEN, ERR_HEARTWIRE_PINGS_OPEN when 64 are unanswered
+   */
+  ping(now: number): number {
+    const link = this.#enter(now);
+    if (link.liveness === null) throw this.#notOpen("ping");
+    if (link.liveness.probes.full) {
+      throw new HeartwireError("PINGS_OPEN", `ping: ${link.liveness.probes.size} are unanswered`, {
+        retryable: true,
+      });
+    }
+    return link.ping(true);
+  }
+
+  /** Announces an end to the peer; see {@link GoAwayOptions}. */
+  goAway(options: GoAwayOptions, now: number): void {
+    const link = this.#enter(now);
+    if (link.liveness === null) throw this.#notOpen("goAway");
+    link.write({
+      kind: "goaway",
+      scope: options.scope === "session" ? SCOPE_SESSION : SCOPE_CONNECTION,
+      code: CODES[options.code].number,
+      retryAfter: numberOption("retryAfter", Math.ceil(options.retryAfter ?? 0), 0, 86_400_000),
+      jitter: numberOption("jitter", Math.ceil(options.jitter ?? 0), 0, 86_400_000),
+      text: options.text ?? "",
+      endpoint: options.endpoint ?? "",
+    });
+  }
+
+  /**
+   * Ends in good order: CLOSE goes behind all accepted messages, and the peer's application finishes what arrived before it
+   * answers; `closeTimeout` bounds it all. During the handshake, and on a second call, it does what is left to do.
+   */
+  close(closeCode: number, text: string, now: number): void {
+    const link = this.#enter(now);
+    numberOption("closeCode", closeCode, 0, Number.MAX_SAFE_INTEGER, true);
+    if (link.phase === "closed" || link.closing !== null) return;
+    if (link.phase === "welcomed" || link.liveness === null) return this.abort("ABORTED", text, now);
+    link.closing = { code: closeCode, text };
+    if (link.phase === "open") link.phase = "closing";
+    link.timers.set(Timer.CLOSE, link.now + toMicros(link.options.closeTimeout));
+    link.advanceClose();
+  }
+
+  /** Ends at once: ERROR to the peer as far as it can be said, then the transport goes. */
+  abort(code: Code, text: string, now: number): void {
+    const link = this.#enter(now);
+    if (link.phase === "closed") return;
+    const said = link.phase !== "listening" && link.complain(code, text);
+    link.finish({ kind: "aborted", code: "ABORTED", text }, said ? "end" : "destroy");
+  }
+
+  /** Server, in the phase "deciding": welcomes the client. */
+  accept(now: number): void {
+    const link = this.#enter(now);
+    if (link.hello === null) return;
+    if (!link.converse(link.hello.parameters)) {
+      return this.reject("HEARTBEAT_UNACCEPTABLE", 0, unacceptable(link), now);
+    }
+    link.hello = null;
+    link.preface();
+    link.write({ kind: "welcome", nonce: nonce(link.environment), parameters: offer(link.options) });
+    link.phase = "welcomed";
+  }
+
+  /** Server, before it welcomed: refuses the client. `retryAfter` in ms, 0 = unsaid. */
+  reject(code: Code, retryAfter: number, text: string, now: number): void {
+    const link = this.#enter(now);
+    if (link.phase !== "deciding" && link.phase !== "listening") return;
+    link.refuse(code, retryAfter, text);
+    link.finish({ kind: "refused", code, by: "local", retryAfter, text }, "end");
+  }
+
+  #notOpen(what: string): HeartwireError {
+    return new HeartwireError("NOT_OPEN", `${what}: the connection is ${this.#link.phase}`, {
+      hint: "Wait for the event open, and stop at closing or closed.",
+      retryable: this.#link.phase === "greeting" || this.#link.phase === "deciding",
+    });
+  }
+
+  // Outputs.
+
+  /** {@inheritDoc Machine.peekTransmit} */
+  peekTransmit(): Uint8Array | null {
+    const link = this.#link;
+    const sent = link.outbound.sent;
+    const bytes = link.transmit.peek(link.outbound);
+    if (link.outbound.sent !== sent && link.liveness !== null) link.liveness.sent(link.now);
+    return bytes;
+  }
+
+  /** {@inheritDoc Machine.advanceTransmit} */
+  advanceTransmit(n: number): void {
+    const link = this.#link;
+    if (link.action === "destroy") return;
+    if (!link.transmit.advance(n, link.outbound)) {
+      throw new HeartwireError("ADVANCE", `advanceTransmit(${n}): more than peekTransmit showed`);
+    }
+    if (link.blocked && link.conversing && link.outbound.halfEmpty) {
+      link.blocked = false;
+      link.emit({ type: "writable" });
+    }
+    link.advanceClose();
+  }
+
+  /** {@inheritDoc Machine.nextEvent} */
+  nextEvent(): ConnectionEvent | null {
+    const { events } = this.#link;
+    if (this.#read === events.length) {
+      if (events.length > 0) events.length = this.#read = 0;
+      return null;
+    }
+    return events[this.#read++]!;
+  }
+
+  #read = 0;
+
+  /** {@inheritDoc Machine.socketAction} */
+  socketAction(): SocketAction {
+    const link = this.#link;
+    return link.action === "end" && link.eof && link.transmit.empty ? "destroy" : link.action;
+  }
+
+  /** {@inheritDoc Machine.wantsRead} Credit, not the socket, holds messages back: heartbeats come by the same socket. */
+  wantsRead(): boolean {
+    return this.#link.action !== "destroy" && !this.#link.eof;
+  }
+
+  /** {@inheritDoc Machine.deadline} */
+  deadline(): number {
+    return toMillis(this.#link.timers.next());
+  }
+
+  /** Counters and measures. */
+  stats(): ConnectionStats {
+    const { counters, transmit, outbound, roundTrip } = this.#link;
+    return {
+      ...counters,
+      bytesSent: transmit.total,
+      rtt: roundTrip.last < 0 ? null : {
+        last: toMillis(roundTrip.last),
+        smoothed: toMillis(roundTrip.smoothed),
+        deviation: toMillis(roundTrip.deviation),
+        least: toMillis(roundTrip.least),
+      },
+      queued: outbound.pending,
+      accepted: outbound.accepted,
+      acknowledged: outbound.received,
+      processed: outbound.processed,
+    };
+  }
+
+  /** A copy that goes on independently, with entropy of its own. Drain events before. */
+  clone(environment: Environment): Connection {
+    const link = this.#link;
+    return new Connection(link.role, link.options, environment, toMillis(link.now), this);
+  }
+
+  /** The canonical key: times relative to now, sequences to their base, no statistics. Equal keys step alike. */
+  key(): string {
+    return this.#link.key();
+  }
+}

@@ -1,0 +1,335 @@
+/**
+ * The state of one connection, and the few things that can be done to it from more than one place: write a control frame,
+ * open, close, fail, finish.
+ *
+ * Rules: `finish` is the only way to the phase `closed`, and it is taken once. What a peer did wrong goes through `fail`, which
+ * tells both the application and, where the protocol still can, the peer. `connection.ts` has the inputs and outputs,
+ * `receive.ts` what each frame does; neither changes a phase but through here.
+ *
+ * @module
+ */
+
+import { type Code, CODES } from "./codes.ts";
+import type { Environment } from "./environment.ts";
+import type { Agreement, CloseReason, ConnectionEvent } from "./events.ts";
+import { Inbound } from "./flow/inbound.ts";
+import { Outbound } from "./flow/outbound.ts";
+import { Transmit } from "./flow/transmit.ts";
+import { agree } from "./handshake.ts";
+import { HeartbeatChecks } from "./liveness/checks.ts";
+import { type Beat, Liveness } from "./liveness/liveness.ts";
+import { RoundTrip } from "./liveness/rtt.ts";
+import type { SocketAction } from "./machine.ts";
+import type { ResolvedConnection } from "./options.ts";
+import type { Phase, Role } from "./phases.ts";
+import { Counters } from "./stats.ts";
+import { type Micros, NEVER } from "./time.ts";
+import { Timer, Timers } from "./timers.ts";
+import { Decoder } from "./wire/decoder.ts";
+import { writeAck, writeCredit, writeFrame, writePing, writePong, writePreface } from "./wire/encoder.ts";
+import type { ControlFrame, HelloFrame } from "./wire/frames.ts";
+import type { Parameters } from "./wire/parameters.ts";
+import { foreignReply } from "./wire/preface.ts";
+import { ANSWER, FRAME_LIMIT } from "./wire/registry.ts";
+
+/** An ACK leaves at the latest so long after the first thing that it covers, us. */
+export const ACK_DELAY: Micros = 25_000;
+
+/** ... or after chunks of this cost, bytes. */
+export const ACK_BYTES = 65_536;
+
+/** Answers owed to a peer that does not read them, bytes: some 2,700 heartbeats. */
+const CONTROL_LIMIT = 65_536;
+
+/** After the end, what still comes is read and dropped for so long, us. */
+const LINGER: Micros = 1_000_000;
+
+/** An application's end of a session. */
+export interface Ending {
+  readonly code: number;
+  readonly text: string;
+}
+
+/** The state of one connection. Internal to core: applications hold a `Connection`. */
+export class Link {
+  readonly role: Role;
+  readonly options: ResolvedConnection;
+  environment: Environment;
+  phase: Phase;
+  now: Micros;
+  timers: Timers = new Timers();
+  decoder: Decoder;
+  inbound: Inbound;
+  outbound: Outbound;
+  transmit: Transmit = new Transmit();
+  counters: Counters = new Counters();
+  roundTrip: RoundTrip = new RoundTrip();
+  liveness: Liveness | null = null;
+  checks: HeartbeatChecks | null = null;
+  agreement: Agreement | null = null;
+  beat: Beat | null = null;
+  events: ConnectionEvent[] = [];
+  version = 0;
+  /** The handshake was completed, whatever became of it. */
+  opened = false;
+  /** The client's HELLO, while the server decides. */
+  hello: HelloFrame | null = null;
+  reason: CloseReason | null = null;
+  action: SocketAction = "keep";
+  eof = false;
+  /** `send` said "blocked". */
+  blocked = false;
+  /** What the application wants to end with, and what the peer ended with. */
+  closing: Ending | null = null;
+  closeReceived: Ending | null = null;
+  closeSent = false;
+  /** The peer announced that this connection ends; ms until it may be dialled again, and the jitter's width. */
+  goaway: { readonly retryAfter: number; readonly jitter: number } | null = null;
+  /** Cost of chunks that no ACK covers, and what the last one said. */
+  unacknowledged = 0;
+  ackedReceived = 0;
+  ackedProcessed = 0;
+  /** Zero of our heartbeat timestamps. */
+  epoch: Micros = 0;
+  /** The last turn before a deadline of handshake or frame is enforced. */
+  turning = false;
+  /** When the unfinished frame last grew. */
+  grewAt: Micros = 0;
+
+  constructor(role: Role, options: ResolvedConnection, environment: Environment, now: Micros) {
+    this.role = role;
+    this.options = options;
+    this.environment = environment;
+    this.phase = role === "client" ? "greeting" : "listening";
+    this.now = now;
+    this.decoder = new Decoder(environment);
+    this.inbound = new Inbound(options.maxMessage, options.window);
+    this.outbound = new Outbound(environment, options.sendBuffer);
+  }
+
+  /** Whether messages flow. */
+  get conversing(): boolean {
+    return this.liveness !== null;
+  }
+
+  emit(event: ConnectionEvent): void {
+    this.events.push(event);
+  }
+
+  /** Writes any control frame but those below. */
+  write(frame: ControlFrame): void {
+    writeFrame(this.transmit.control, frame);
+    this.wrote();
+  }
+
+  /** A frame was written: transmit idle begins anew, and a peer that asks without reading is found out. */
+  wrote(): void {
+    if (this.liveness !== null) this.liveness.sent(this.now);
+    if (this.transmit.control.pending > CONTROL_LIMIT && this.reason === null) {
+      this.fail(
+        "CONTROL_FLOOD",
+        `${this.transmit.control.pending} bytes of answers wait for a peer that does not read`,
+      );
+    }
+  }
+
+  /** 0.1 ms since WELCOME, modulo 2^32. */
+  timestamp(): number {
+    return Math.floor((this.now - this.epoch) / 100) % 0x1_0000_0000;
+  }
+
+  ping(asks: boolean): number {
+    const liveness = this.liveness!;
+    const control = this.transmit.control;
+    const sequence = liveness.pinged(this.now, asks, this.transmit.written + PING_BYTES);
+    const received = this.inbound.received % 0x1_0000_0000;
+    const flags = asks ? ANSWER : 0;
+    writePing(
+      control,
+      flags,
+      sequence,
+      this.timestamp(),
+      liveness.promise(),
+      this.checks!.heard,
+      received,
+      0,
+    );
+    this.counters.pingsSent++;
+    this.wrote();
+    return sequence;
+  }
+
+  pong(sequence: number): void {
+    const received = this.inbound.received % 0x1_0000_0000;
+    // Answers leave in the turn in which the question came: the hold is what lies between two readings of the same `now`.
+    const promise = this.liveness!.promise();
+    writePong(this.transmit.control, 0, (sequence + 1) >>> 0, this.timestamp(), 0, promise, received, 0);
+    this.counters.pongsSent++;
+    this.wrote();
+  }
+
+  ack(): void {
+    this.timers.clear(Timer.ACK);
+    this.unacknowledged = 0;
+    const { received, processed } = this.inbound;
+    if (received === this.ackedReceived && processed === this.ackedProcessed) return;
+    this.ackedReceived = received;
+    this.ackedProcessed = processed;
+    writeAck(this.transmit.control, received, processed);
+    this.wrote();
+  }
+
+  /** Something is to be acknowledged, soon. */
+  oweAck(): void {
+    if (this.timers.at(Timer.ACK) === NEVER) this.timers.set(Timer.ACK, this.now + ACK_DELAY);
+  }
+
+  grant(): void {
+    const limit = this.inbound.grant();
+    if (limit === 0) return;
+    writeCredit(this.transmit.control, limit);
+    this.wrote();
+  }
+
+  preface(): void {
+    writePreface(this.transmit.control);
+  }
+
+  /** Both offers are known: the conversation can begin. False if the agreed detection time is more than we will wait. */
+  converse(peer: Parameters): boolean {
+    const agreed = agree(this.options, peer, this.version);
+    if (agreed.agreement.rxDetection > this.options.heartbeat.maximumDetection) return false;
+    this.agreement = agreed.agreement;
+    this.beat = agreed.beat;
+    this.epoch = this.now;
+    this.outbound.limit = agreed.credit;
+    this.outbound.maxMessage = agreed.agreement.maxMessage;
+    this.checks = new HeartbeatChecks(agreed.window);
+    this.decoder.frameLimit = FRAME_LIMIT;
+    return true;
+  }
+
+  /** The handshake is complete on this side. */
+  open(): void {
+    this.timers.clear(Timer.HANDSHAKE);
+    this.turning = false;
+    this.phase = "open";
+    this.opened = true;
+    this.liveness = new Liveness(this.beat!, this.timers, this.environment, this.now);
+    this.emit({ type: "open", agreement: this.agreement! });
+  }
+
+  /** Refuses the client: nothing was written to it before. */
+  refuse(code: Code, retryAfter: number, text: string): void {
+    this.preface();
+    this.write({
+      kind: "reject",
+      code: CODES[code].number,
+      retryAfter: Math.ceil(retryAfter),
+      text,
+      parameters: {},
+    });
+  }
+
+  /** The peer broke a rule: says so to both, and ends. */
+  fail(code: Code, text: string): void {
+    if (this.reason !== null) return;
+    this.emit({ type: "fault", code, text, fatal: true });
+    this.finish({ kind: "fault", code, text }, this.complain(code, text) ? "end" : "destroy");
+  }
+
+  /** Tells the peer why, where it can understand. Returns whether there was anything to say. */
+  complain(code: Code, text: string): boolean {
+    this.transmit.dropChunks(this.outbound);
+    const silent = this.phase === "listening" || this.phase === "deciding";
+    if (code === "NOT_HEARTWIRE") {
+      const foreign = this.role === "server" ? this.decoder.foreign : null;
+      const reply = foreign === null ? null : foreignReply(foreign);
+      if (reply === null) return false;
+      const control = this.transmit.control;
+      control.reserve(reply.length);
+      control.bytes.set(reply, control.at);
+      control.commit(reply.length);
+    } else if (silent) {
+      this.refuse(code, 0, text);
+    } else {
+      writeFrame(this.transmit.control, { kind: "error", code: CODES[code].number, text });
+    }
+    return true;
+  }
+
+  /** The end. */
+  finish(reason: CloseReason, action: "end" | "destroy"): void {
+    if (this.reason !== null) return;
+    this.reason = reason;
+    this.phase = "closed";
+    this.action = action;
+    this.liveness = null;
+    this.hello = null;
+    this.timers.clearAll();
+    this.decoder.stop();
+    this.inbound.drop();
+    if (action === "end") this.timers.set(Timer.LINGER, this.now + LINGER);
+    else this.transmit.dropAll(this.outbound);
+    this.emit({ type: "closed", reason });
+  }
+
+  /** Sends CLOSE when it is its turn: behind every chunk, and as an answer only when the application finished everything. */
+  advanceClose(): void {
+    if (this.phase !== "closing" && this.phase !== "answering") return;
+    if (!this.closeSent) {
+      if (this.outbound.pending > 0) return;
+      if (this.closing === null && this.inbound.unfinished) return;
+      const { code, text } = this.closing ?? this.closeReceived!;
+      this.closeSent = true;
+      this.write({ kind: "close", code, position: this.outbound.accepted, text });
+    }
+    if (this.closeReceived === null || this.reason !== null) return;
+    const by = this.closing === null ? "peer" : "local";
+    const { code, text } = this.closing ?? this.closeReceived;
+    this.finish({ kind: "closed", code: "NONE", by, closeCode: code, text }, "end");
+  }
+
+  /** A copy that goes on independently, with entropy of its own. Events must have been drained. */
+  clone(environment: Environment): Link {
+    const copy = new Link(this.role, this.options, environment, this.now);
+    // What is a value, or never changes, is shared; what has a state is copied below.
+    Object.assign(copy, this);
+    copy.environment = environment;
+    copy.timers = this.timers.clone();
+    copy.decoder = this.decoder.clone();
+    copy.inbound = this.inbound.clone();
+    copy.outbound = this.outbound.clone(environment);
+    copy.transmit = this.transmit.clone();
+    copy.counters = this.counters.clone();
+    copy.roundTrip = this.roundTrip.clone();
+    copy.liveness = this.liveness?.clone(copy.timers, environment) ?? null;
+    copy.checks = this.checks?.clone() ?? null;
+    copy.events = this.events.slice();
+    return copy;
+  }
+
+  /** The canonical form: times relative to now, sequences to their base, no statistics. */
+  key(): string {
+    const flags = [this.eof, this.blocked, this.closeSent, this.turning].map(Number).join("");
+    const ends = JSON.stringify([this.closing, this.closeReceived, this.goaway, this.reason?.kind]);
+    const { received } = this.inbound;
+    const owed = [this.unacknowledged, received - this.ackedReceived, received - this.ackedProcessed];
+    return [
+      `${this.role} ${this.phase} ${this.action} ${this.version} ${flags} ${ends}`,
+      this.timers.key(this.now),
+      this.decoder.key(),
+      this.inbound.key(),
+      this.outbound.key(),
+      this.transmit.key(),
+      `${owed.join(",")} ${this.counters.heartbeatFaults} ${
+        this.decoder.inFrame ? this.now - this.grewAt : 0
+      }`,
+      this.liveness?.key(this.now, this.transmit.written) ?? "",
+      this.checks?.key(this.timestamp()) ?? "",
+    ].join("\n");
+  }
+}
+
+/** Bytes of a PING with a CRC. */
+const PING_BYTES = 24;

@@ -1,0 +1,39 @@
+/**
+ * heartwire's protocol core: pure state machines, the same on Node, Deno and Bun, to be driven without a socket.
+ *
+ * Programs normally import `heartwire/node`, `heartwire/deno` or `heartwire/bun`; this module is for tests of protocol logic, for
+ * other runtimes and for adapters.
+ *
+ * @module
+ */
+
+export { Client } from "./client.ts";
+export type { ClientAction } from "./client.ts";
+export { type Code, codeFromNumber, type CodeInfo, CODES } from "./codes.ts";
+export { Connection } from "./connection.ts";
+export type { GoAwayOptions } from "./connection.ts";
+export type { Environment } from "./environment.ts";
+export { HeartwireError } from "./errors.ts";
+export type { HeartwireErrorOptions } from "./errors.ts";
+export type {
+  Agreement,
+  ClientEvent,
+  CloseReason,
+  ConnectionEvent,
+  DialFailure,
+  Evidence,
+  Verdict,
+} from "./events.ts";
+export type { Machine, SocketAction } from "./machine.ts";
+export type {
+  ClientOptions,
+  ConnectionOptions,
+  HeartbeatOptions,
+  ReconnectOptions,
+  ServerOptions,
+} from "./options.ts";
+export type { Phase, Role } from "./phases.ts";
+export { Server } from "./server.ts";
+export type { Answer, DrainOptions, ServerAction, ServerStats } from "./server.ts";
+export type { ConnectionStats } from "./stats.ts";
+export type { Parameters } from "./wire/parameters.ts";

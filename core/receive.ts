@@ -1,0 +1,218 @@
+/**
+ * What each frame of the peer does to a connection.
+ *
+ * Rules: a frame is first held against the table of phases; what it says is checked before anything changes; a fault stops the
+ * decoder, so that nothing behind it is processed. Nothing here throws, whatever comes.
+ *
+ * @module
+ */
+
+import { type Code, codeFromNumber } from "./codes.ts";
+import type { Verdict } from "./events.ts";
+import { commonVersion } from "./handshake.ts";
+import { ACK_BYTES, type Link } from "./link.ts";
+import { type FrameName, mayReceive } from "./phases.ts";
+import { Timer } from "./timers.ts";
+import type { FrameSink } from "./wire/decoder.ts";
+import type { CloseFrame, ControlFrame, GoawayFrame, RejectFrame, WelcomeFrame } from "./wire/frames.ts";
+import { ANSWER, CHUNK_COST, SCOPE_SESSION } from "./wire/registry.ts";
+
+/** The decoder's sink of one connection. */
+export class Receiver implements FrameSink {
+  #link: Link;
+
+  constructor(link: Link) {
+    this.#link = link;
+  }
+
+  /** Holds a frame against the table. The client's first frame after WELCOME opens the server's side. */
+  #admit(frame: FrameName): boolean {
+    const link = this.#link;
+    if (link.phase === "open") return true;
+    if (!mayReceive(link.phase, frame)) {
+      if (link.phase !== "closed") {
+        link.fail("UNEXPECTED_FRAME", `${frame.toUpperCase()} while ${link.phase}`);
+      }
+      return false;
+    }
+    if (link.phase === "welcomed" && frame !== "error") link.open();
+    return true;
+  }
+
+  #relieved(verdict: Verdict | null): void {
+    if (verdict !== null) this.#link.emit({ type: "alive", verdict });
+  }
+
+  preface(lowest: number, highest: number): void {
+    const link = this.#link;
+    link.version = commonVersion(lowest, highest);
+    if (link.version === 0) link.fail("VERSION_MISMATCH", `the peer speaks versions ${lowest} to ${highest}`);
+  }
+
+  data(flags: number, sequence: number, payload: Uint8Array): void {
+    if (!this.#admit("data")) return;
+    const link = this.#link;
+    const inbound = link.inbound;
+    const wrong = inbound.chunk(flags, sequence, payload);
+    if (wrong !== null) {
+      const at = `chunk ${sequence}, expected ${inbound.received & 0xffff}, ${payload.length} bytes`;
+      return link.fail(wrong, at);
+    }
+    link.unacknowledged += payload.length + CHUNK_COST;
+    link.oweAck();
+    const bytes = inbound.message;
+    if (bytes === null) return;
+    link.counters.messagesReceived++;
+    link.events.push({ type: "message", bytes, position: inbound.received, owned: bytes !== payload });
+  }
+
+  ping(
+    flags: number,
+    sequence: number,
+    timestamp: number,
+    _promise: number,
+    _heard: number,
+    received: number,
+  ): void {
+    if (!this.#admit("ping")) return;
+    const link = this.#link;
+    link.counters.pingsReceived++;
+    const heard = link.checks!.heard;
+    const wrong = link.checks!.ping(sequence, timestamp);
+    if (wrong !== null) {
+      return this.#heartbeatFault(wrong, `PING ${sequence} at ${timestamp}, last heard ${heard}`);
+    }
+    this.#arrived(received);
+    if ((flags & ANSWER) !== 0 && link.conversing) link.pong(sequence);
+  }
+
+  pong(
+    _flags: number,
+    answer: number,
+    timestamp: number,
+    hold: number,
+    _promise: number,
+    received: number,
+  ): void {
+    if (!this.#admit("pong")) return;
+    const link = this.#link;
+    const liveness = link.liveness!;
+    const sequence = (answer - 1) >>> 0;
+    const sentAt = liveness.probes.sentAt(sequence);
+    const elapsed = sentAt < 0 ? -1 : link.now - sentAt;
+    const wrong = link.checks!.pong(elapsed, hold, timestamp);
+    if (wrong !== null) return this.#heartbeatFault(wrong, `PONG ${answer} at ${timestamp}, hold ${hold} us`);
+    this.#arrived(received);
+    if (!link.conversing) return;
+    const rtt = Math.max(0, elapsed - hold);
+    link.counters.pingsAnswered++;
+    link.roundTrip.sample(rtt);
+    this.#relieved(liveness.answered(sequence));
+    link.emit({ type: "pong", sequence, rtt: rtt / 1000, hold: hold / 1000 });
+  }
+
+  /** Counted and reported; past the tolerance it ends the connection. */
+  #heartbeatFault(code: Code, text: string): void {
+    const link = this.#link;
+    link.counters.heartbeatFaults++;
+    if (link.counters.heartbeatFaults > link.options.heartbeat.tolerance) return link.fail(code, text);
+    link.emit({ type: "fault", code, text, fatal: false });
+  }
+
+  /** The low bits of the peer's `received`, in a heartbeat: a rise proves that our bytes arrive. */
+  #arrived(low: number): void {
+    const link = this.#link;
+    const before = link.outbound.received;
+    if (!link.outbound.acknowledgeLow(low)) {
+      return link.fail("ACK_INVALID", `a heartbeat acknowledges ${low}`);
+    }
+    if (link.outbound.received > before) this.#relieved(link.liveness!.arrived(link.now));
+  }
+
+  ack(received: number, processed: number): void {
+    if (!this.#admit("ack")) return;
+    const link = this.#link;
+    const before = link.outbound.received;
+    if (!link.outbound.acknowledge(received, processed)) {
+      const known = `${link.outbound.received} and ${link.outbound.processed} of ${link.outbound.sent}`;
+      return link.fail("ACK_INVALID", `received ${received}, processed ${processed}, after ${known}`);
+    }
+    if (link.outbound.received > before) this.#relieved(link.liveness!.arrived(link.now));
+  }
+
+  credit(limit: number): void {
+    if (!this.#admit("credit")) return;
+    const link = this.#link;
+    if (!link.outbound.grant(limit)) link.fail("ACK_INVALID", `credit ${limit} after ${link.outbound.limit}`);
+  }
+
+  control(frame: ControlFrame): void {
+    if (!this.#admit(frame.kind)) return;
+    const link = this.#link;
+    switch (frame.kind) {
+      case "hello":
+        link.hello = frame;
+        link.phase = "deciding";
+        return;
+      case "welcome":
+        return this.#welcome(frame);
+      case "reject":
+        return this.#reject(frame);
+      case "goaway":
+        return this.#goaway(frame);
+      case "close":
+        return this.#close(frame);
+      case "error": {
+        const code = codeFromNumber(frame.code) ?? "NONE";
+        return link.finish({ kind: "error", code, number: frame.code, text: frame.text }, "end");
+      }
+      default:
+        return link.fail("UNSUPPORTED", `${frame.kind.toUpperCase()} is not offered`);
+    }
+  }
+
+  #welcome(frame: WelcomeFrame): void {
+    const link = this.#link;
+    if (!link.converse(frame.parameters)) return link.fail("HEARTBEAT_UNACCEPTABLE", unacceptable(link));
+    link.open();
+    link.ping(true);
+  }
+
+  #reject(frame: RejectFrame): void {
+    const code = codeFromNumber(frame.code) ?? "NONE";
+    const { retryAfter, text } = frame;
+    this.#link.finish({ kind: "refused", code, by: "peer", retryAfter, text }, "end");
+  }
+
+  #goaway(frame: GoawayFrame): void {
+    const { retryAfter, jitter, text, endpoint } = frame;
+    const code = codeFromNumber(frame.code) ?? "NONE";
+    const scope = frame.scope === SCOPE_SESSION ? "session" : "connection";
+    this.#link.goaway = { retryAfter, jitter };
+    this.#link.emit({ type: "goaway", scope, code, retryAfter, jitter, text, endpoint });
+  }
+
+  #close(frame: CloseFrame): void {
+    const link = this.#link;
+    const { received } = link.inbound;
+    if (frame.position !== received) {
+      return link.fail("ACK_INVALID", `CLOSE behind ${frame.position} chunks, ${received} arrived`);
+    }
+    link.closeReceived = { code: frame.code, text: frame.text };
+    link.phase = "answering";
+    link.emit({ type: "closing", closeCode: frame.code, text: frame.text });
+  }
+
+  /** A chunk of bytes was decoded: sends what the whole of it calls for. */
+  settle(): void {
+    const link = this.#link;
+    if (!link.conversing) return;
+    if (link.unacknowledged >= ACK_BYTES) link.ack();
+    if (!link.decoder.inFrame) link.timers.clear(Timer.FRAME);
+  }
+}
+
+/** What to say when the agreed detection time is more than this side will wait. */
+export function unacceptable(link: Link): string {
+  return `the agreed detection time is above ${link.options.heartbeat.maximumDetection} ms`;
+}

@@ -1,0 +1,284 @@
+/**
+ * The decisions of a server: whom to admit, whom to refuse and why, when to drain. It owns all its connections.
+ *
+ * Rules: no I/O. After any input, the driver's included that go to a connection itself (then it calls `settle`), the driver drains
+ * `nextAction` and `nextDirty`. Whatever one connection does costs the others nothing: no step looks at all of them, but
+ * `drain` and `abort`. A connection over a limit is refused with a reason; when too many are being refused, without.
+ *
+ * @module
+ */
+
+import { type Code, CODES } from "./codes.ts";
+import { Connection } from "./connection.ts";
+import { Deadlines, type Deadlines as Heap, type Timed } from "./deadlines.ts";
+import type { Environment } from "./environment.ts";
+import { type ConnectionOptions, type ResolvedServer, resolveServer, type ServerOptions } from "./options.ts";
+
+/** So many connections may be told at once why they are refused. */
+const MAX_REFUSING = 64;
+
+/** Keys (addresses) are cut to this length. */
+const MAX_KEY = 256;
+
+/** What the driver shall do. */
+export interface ServerAction {
+  readonly type: "ask";
+  /** To be given back with the answer. */
+  readonly id: number;
+  /** Whether this client may come in. */
+  readonly question: { readonly type: "admit"; readonly key: string; readonly connection: Connection };
+}
+
+/** The answer to an ask. */
+export type Answer =
+  | { readonly admit: true }
+  | { readonly admit: false; readonly code: Code; readonly text: string; readonly retryAfter?: number };
+
+/** How a server drains. */
+export interface DrainOptions {
+  /** When clients may dial again, ms; default the option `retryAfter`. */
+  readonly retryAfter?: number;
+  /** Over how much time they spread, ms; default 0. */
+  readonly jitter?: number;
+  /** Why, for a person. */
+  readonly text?: string;
+}
+
+/** What a server counts. */
+export interface ServerStats {
+  /** Connections that are open. */
+  readonly open: number;
+  /** Handshakes in progress. */
+  readonly handshakes: number;
+  /** Transports held in all, those that say their last words included. */
+  readonly transports: number;
+  /** Transports accepted since the start. */
+  readonly accepted: number;
+  /** Conversations that began since the start. */
+  readonly opened: number;
+  /** Refused since the start, by code. */
+  readonly refused: Readonly<Partial<Record<Code, number>>>;
+  /** Ended since the start, by code. */
+  readonly ended: Readonly<Partial<Record<Code, number>>>;
+}
+
+interface Entry extends Timed {
+  readonly connection: Connection;
+  readonly key: string;
+  state: "handshake" | "open" | "refusing" | "over";
+  asked: number;
+  dirty: boolean;
+}
+
+/** A server: all its connections. */
+export class Server {
+  #options: ResolvedServer;
+  #connectionOptions: ConnectionOptions;
+  #environment: Environment;
+  #entries: Map<Connection, Entry> = new Map();
+  #perKey: Map<string, number> = new Map();
+  #deadlines: Heap<Entry> = new Deadlines();
+  #dirty: Entry[] = [];
+  #dirtyHead = 0;
+  #actions: ServerAction[] = [];
+  #asked: Map<number, Connection> = new Map();
+  #lastAsk = 0;
+  #draining: Required<DrainOptions> | null = null;
+  #count: { open: number; handshake: number; refusing: number; over: number } = {
+    open: 0,
+    handshake: 0,
+    refusing: 0,
+    over: 0,
+  };
+  #accepted = 0;
+  #opened = 0;
+  #refused: Partial<Record<Code, number>> = {};
+  #ended: Partial<Record<Code, number>> = {};
+
+  /** @throws HeartwireError ERR_HEARTWIRE_OPTION */
+  constructor(options: ServerOptions, environment: Environment) {
+    this.#options = resolveServer(options);
+    const {
+      maxConnections: _max,
+      maxConnectionsPerKey: _perKey,
+      maxHandshakes: _handshakes,
+      ask: _ask,
+      retryAfter: _retryAfter,
+      ...connection
+    } = this.#options;
+    this.#connectionOptions = connection;
+    this.#environment = environment;
+  }
+
+  /** Transports held, those that say their last words included. */
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /** A transport was accepted; `key` names the peer (its address). Null: destroy it at once. */
+  accepted(key: string, now: number): Connection | null {
+    this.#accepted++;
+    const name = key.slice(0, MAX_KEY);
+    const refusal = this.#refusal(name);
+    if (refusal !== null) add(this.#refused, refusal);
+    if (refusal !== null && this.#count.refusing >= MAX_REFUSING) return null;
+    const connection = new Connection("server", this.#connectionOptions, this.#environment, now);
+    const state = refusal === null ? "handshake" : "refusing";
+    const entry: Entry = { connection, key: name, state, asked: 0, dirty: false, at: Infinity, index: -1 };
+    this.#entries.set(connection, entry);
+    this.#count[state]++;
+    if (refusal === null) {
+      this.#perKey.set(name, (this.#perKey.get(name) ?? 0) + 1);
+    } else {
+      const after = this.#draining?.retryAfter ?? this.#options.retryAfter;
+      connection.reject(refusal, after, CODES[refusal].hint, now);
+    }
+    this.#after(entry);
+    return connection;
+  }
+
+  #refusal(key: string): Code | null {
+    const { maxConnections, maxConnectionsPerKey, maxHandshakes } = this.#options;
+    if (this.#draining !== null) return "SHUTTING_DOWN";
+    if (this.#count.open + this.#count.handshake >= maxConnections) return "BUSY";
+    if ((this.#perKey.get(key) ?? 0) >= maxConnectionsPerKey) return "PEER_LIMIT";
+    if (this.#count.handshake >= maxHandshakes) return "HANDSHAKE_LIMIT";
+    return null;
+  }
+
+  /** An input was given to a connection of this server. */
+  settle(connection: Connection, now: number): void {
+    const entry = this.#entries.get(connection);
+    if (entry === undefined) return;
+    if (connection.phase === "deciding" && entry.asked === 0) this.#decide(entry, now);
+    this.#after(entry);
+  }
+
+  #decide(entry: Entry, now: number): void {
+    const { connection, key } = entry;
+    if (!this.#options.ask) return connection.accept(now);
+    const id = ++this.#lastAsk;
+    entry.asked = id;
+    this.#asked.set(id, connection);
+    this.#actions.push({ type: "ask", id, question: { type: "admit", key, connection } });
+  }
+
+  /** The answer to an ask. One that comes too late changes nothing. */
+  answered(id: number, answer: Answer, now: number): void {
+    const connection = this.#asked.get(id);
+    if (connection === undefined) return;
+    this.#asked.delete(id);
+    if (answer.admit) connection.accept(now);
+    else connection.reject(answer.code, answer.retryAfter ?? 0, answer.text, now);
+    this.settle(connection, now);
+  }
+
+  /** Brings the books in line with what became of a connection. */
+  #after(entry: Entry): void {
+    const { connection } = entry;
+    if (entry.state === "handshake" && connection.agreement !== null) {
+      this.#move(entry, "open");
+      this.#opened++;
+    }
+    const { reason } = connection;
+    if (reason !== null && entry.state !== "over") {
+      if (entry.state !== "refusing") {
+        add(reason.kind === "refused" ? this.#refused : this.#ended, reason.code);
+        const left = this.#perKey.get(entry.key)! - 1;
+        if (left === 0) this.#perKey.delete(entry.key);
+        else this.#perKey.set(entry.key, left);
+        this.#move(entry, "over");
+      }
+      if (entry.asked !== 0) this.#asked.delete(entry.asked);
+    }
+    if (connection.socketAction() === "destroy") {
+      this.#count[entry.state]--;
+      this.#entries.delete(connection);
+      this.#deadlines.remove(entry);
+    } else {
+      this.#deadlines.update(entry, connection.deadline());
+    }
+    if (entry.dirty) return;
+    entry.dirty = true;
+    this.#dirty.push(entry);
+  }
+
+  #move(entry: Entry, state: Entry["state"]): void {
+    this.#count[entry.state]--;
+    this.#count[state]++;
+    entry.state = state;
+  }
+
+  /** The deadline may have come. */
+  handleTimeout(now: number): void {
+    for (let entry = this.#deadlines.take(now); entry !== null; entry = this.#deadlines.take(now)) {
+      entry.connection.handleTimeout(now);
+      this.settle(entry.connection, now);
+    }
+  }
+
+  /** When `handleTimeout` wants to be called, ms. May be early. */
+  deadline(): number {
+    return this.#deadlines.next();
+  }
+
+  /** Admits nobody any more, tells all that the end comes, and closes each in good order. */
+  drain(options: DrainOptions, now: number): void {
+    const { retryAfter = this.#options.retryAfter, jitter = 0, text = "the server is shutting down" } =
+      options;
+    this.#draining = { retryAfter, jitter, text };
+    for (const { connection } of [...this.#entries.values()]) {
+      if (connection.phase === "open") {
+        connection.goAway({ scope: "session", code: "SHUTTING_DOWN", retryAfter, jitter, text }, now);
+        connection.close(0, text, now);
+      } else {
+        connection.reject("SHUTTING_DOWN", retryAfter, text, now);
+        if (connection.phase === "welcomed") connection.abort("SHUTTING_DOWN", text, now);
+      }
+      this.settle(connection, now);
+    }
+  }
+
+  /** Admits nobody any more and ends all at once. */
+  abort(text: string, now: number): void {
+    this.#draining ??= { retryAfter: this.#options.retryAfter, jitter: 0, text };
+    for (const { connection } of [...this.#entries.values()]) {
+      connection.abort("ABORTED", text, now);
+      this.settle(connection, now);
+    }
+  }
+
+  /** The next action, or null. */
+  nextAction(): ServerAction | null {
+    return this.#actions.shift() ?? null;
+  }
+
+  /** The next connection whose outputs want to be drained, or null. */
+  nextDirty(): Connection | null {
+    const entry = this.#dirty[this.#dirtyHead];
+    if (entry === undefined) {
+      this.#dirty.length = this.#dirtyHead = 0;
+      return null;
+    }
+    this.#dirtyHead++;
+    entry.dirty = false;
+    return entry.connection;
+  }
+
+  /** Counters. */
+  stats(): ServerStats {
+    return {
+      open: this.#count.open,
+      handshakes: this.#count.handshake,
+      transports: this.#entries.size,
+      accepted: this.#accepted,
+      opened: this.#opened,
+      refused: { ...this.#refused },
+      ended: { ...this.#ended },
+    };
+  }
+}
+
+function add(table: Partial<Record<Code, number>>, code: Code): void {
+  table[code] = (table[code] ?? 0) + 1;
+}
