@@ -1,0 +1,144 @@
+/**
+ * The queue of bytes that wait for the transport: frames are written straight into slabs that are then sent as they are.
+ *
+ * Rules:
+ * - Bytes once committed never change and their memory is never used again: runtimes read them long after they took them.
+ * - A frame never straddles slabs: `reserve` first, write, `commit`.
+ * - No allocation per frame; a slab serves many. Its size follows the bursts (bytes written between two moments of
+ *   emptiness) that were seen, and a big slab is let go soon after the bursts became small: an idle connection that sends
+ *   only heartbeats holds one slab of 256 bytes.
+ *
+ * @module
+ */
+
+import { HeartwireError } from "../errors.ts";
+
+/** The least slab, bytes: ten heartbeats of 24. */
+const LEAST_SLAB = 256;
+
+/** The greatest slab, bytes: four frames of the greatest size. */
+const GREATEST_SLAB = 4 * (16_384 + 64);
+
+/** A slab should serve so many bursts like those seen. */
+const BURSTS_PER_SLAB = 8;
+
+/** When empty, a slab longer than so many expected bursts is let go. */
+const BURSTS_TO_KEEP = 16;
+
+const NOTHING = new Uint8Array(0);
+
+/** Bytes to transmit, in order. */
+export class ByteQueue {
+  /** The slab to write into. */
+  bytes: Uint8Array = NOTHING;
+  /** Where to write in it. */
+  at = 0;
+  /** Bytes committed and not yet taken. */
+  pending = 0;
+
+  /** Where the pending bytes of the first slab begin. */
+  #from = 0;
+  /** Slabs that are full and not yet taken, oldest first, each cut to what was committed. */
+  #full: Uint8Array[] = [];
+  /** Bytes committed since the queue was empty. */
+  #burst = 0;
+  /** What the next burst is expected to be: the greatest of late, halved by each smaller one. */
+  #expected = 0;
+
+  /** Bytes of memory held. */
+  get held(): number {
+    let sum = this.bytes.length;
+    for (const slab of this.#full) sum += slab.buffer.byteLength;
+    return sum;
+  }
+
+  /** Makes sure that `count` bytes can be written from `at` on. `bytes` and `at` may change. */
+  reserve(count: number): void {
+    if (this.at + count > this.bytes.length) this.#grow(count);
+  }
+
+  #grow(count: number): void {
+    const first = this.#full.length === 0 ? this.#from : 0;
+    if (this.at > first) {
+      this.#full.push(this.bytes.subarray(0, this.at));
+    } else if (this.#full.length === 0) {
+      this.#from = 0;
+    }
+    const wanted = Math.max(2 * this.#burst, BURSTS_PER_SLAB * this.#expected, LEAST_SLAB);
+    this.bytes = new Uint8Array(Math.max(count, Math.min(wanted, GREATEST_SLAB)));
+    this.at = 0;
+  }
+
+  /** Says that `count` bytes were written at `at`. */
+  commit(count: number): void {
+    this.at += count;
+    this.pending += count;
+    this.#burst += count;
+  }
+
+  /** The first pending bytes that lie together, or null. What was given stays valid whatever comes after. */
+  peek(): Uint8Array | null {
+    if (this.pending === 0) return null;
+    const first = this.#full[0];
+    return first === undefined ? this.bytes.subarray(this.#from, this.at) : first.subarray(this.#from);
+  }
+
+  /** Takes `count` bytes off the front. */
+  advance(count: number): void {
+    if (!(count >= 0 && count <= this.pending)) {
+      throw new HeartwireError("ADVANCE", `advanced by ${count} of ${this.pending} pending bytes`);
+    }
+    this.pending -= count;
+    let from = this.#from + count;
+    let done = 0;
+    while (done < this.#full.length && from >= this.#full[done]!.length) from -= this.#full[done++]!.length;
+    if (done > 0) this.#full.splice(0, done);
+    this.#from = from;
+    if (this.pending === 0) this.#drained();
+  }
+
+  #drained(): void {
+    this.#expected = Math.max(this.#burst, this.#expected >>> 1);
+    this.#burst = 0;
+    if (this.bytes.length > Math.max(LEAST_SLAB, BURSTS_TO_KEEP * this.#expected)) this.#release();
+  }
+
+  #release(): void {
+    this.bytes = NOTHING;
+    this.at = 0;
+    this.#from = 0;
+  }
+
+  /** Forgets what is pending. */
+  clear(): void {
+    this.pending = 0;
+    this.#burst = 0;
+    this.#full = [];
+    this.#release();
+  }
+
+  /** A queue that goes on independently with the same bytes. */
+  clone(): ByteQueue {
+    const copy = new ByteQueue();
+    // Full slabs never change; the last one is still written to.
+    copy.bytes = this.bytes.slice();
+    copy.at = this.at;
+    copy.pending = this.pending;
+    copy.#from = this.#from;
+    copy.#full = this.#full.slice();
+    copy.#burst = this.#burst;
+    copy.#expected = this.#expected;
+    return copy;
+  }
+
+  /** The canonical form: the pending bytes. How they lie in slabs changes nothing but how they are written. */
+  key(): string {
+    const copy = this.clone();
+    let bytes = "";
+    for (let view = copy.peek(); view !== null; view = copy.peek()) {
+      bytes += `${view.join(".")} `;
+      copy.advance(view.length);
+    }
+    return bytes;
+  }
+}
