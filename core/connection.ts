@@ -364,7 +364,7 @@ export class Connection implements Machine<ConnectionEvent> {
   peekTransmit(): Uint8Array | null {
     const link = this.#link;
     const sent = link.outbound.sent;
-    const bytes = link.transmit.peek(link.outbound);
+    const bytes = link.transmit.peek(link.outbound, link.now);
     if (link.outbound.sent !== sent && link.liveness !== null) link.liveness.sent(link.now);
     return bytes;
   }

@@ -35,6 +35,8 @@ export interface Agreement {
   readonly txDetection: number;
   /** Silence of the peer after which this side holds it dead. */
   readonly rxDetection: number;
+  /** A PING of this side that stays unanswered for so long shows the same. */
+  readonly probeDetection: number;
   /** From a cut of both directions to the verdict, at most, when nothing but heartbeats is sent. */
   readonly detectionBound: number;
   /** The longest message that the peer accepts. */

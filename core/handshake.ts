@@ -62,7 +62,9 @@ export function agree(options: ResolvedConnection, peer: Parameters, version: nu
   const rxInterval = toMicros(Math.max(peer.desiredTx!, own.minimumInterval));
   const txDetection = own.multiplier * txInterval;
   const rxDetection = peer.multiplier! * rxInterval;
-  const beat: Beat = { txInterval, rxDetection, txDetection, multiplier: own.multiplier };
+  // Who says that it may miss many intervals is given as many to answer in.
+  const probeDetection = Math.max(own.multiplier, peer.multiplier!) * txInterval;
+  const beat: Beat = { txInterval, rxDetection, probeDetection, multiplier: own.multiplier };
   return {
     beat,
     agreement: Object.freeze({
@@ -71,6 +73,7 @@ export function agree(options: ResolvedConnection, peer: Parameters, version: nu
       rxInterval: toMillis(rxInterval),
       txDetection: toMillis(txDetection),
       rxDetection: toMillis(rxDetection),
+      probeDetection: toMillis(probeDetection),
       detectionBound: toMillis(detectionBound(beat)),
       maxMessage: peer.maxMessage ?? DEFAULT_MAX_MESSAGE,
     }),

@@ -35,8 +35,8 @@ import { ANSWER, FRAME_LIMIT } from "./wire/registry.ts";
 /** An ACK leaves at the latest so long after the first thing that it covers, us. */
 export const ACK_DELAY: Micros = 25_000;
 
-/** ... or after chunks of this cost, bytes. */
-export const ACK_BYTES = 65_536;
+/** ... or after chunks of this cost, bytes: a quarter of the least that a peer keeps in flight, so that it need not wait. */
+export const ACK_BYTES = 16_384;
 
 /** Answers owed to a peer that does not read them, bytes: some 2,700 heartbeats. */
 const CONTROL_LIMIT = 65_536;
@@ -320,7 +320,7 @@ export class Link {
       this.timers.key(this.now),
       this.decoder.key(),
       this.inbound.key(),
-      this.outbound.key(),
+      this.outbound.key(this.now),
       this.transmit.key(),
       `${owed.join(",")} ${this.counters.heartbeatFaults} ${
         this.decoder.inFrame ? this.now - this.grewAt : 0

@@ -123,7 +123,7 @@ export class Receiver implements FrameSink {
   #arrived(low: number): void {
     const link = this.#link;
     const before = link.outbound.received;
-    if (!link.outbound.acknowledgeLow(low)) {
+    if (!link.outbound.acknowledgeLow(low, link.now)) {
       return link.fail("ACK_INVALID", `a heartbeat acknowledges ${low}`);
     }
     if (link.outbound.received > before) this.#relieved(link.liveness!.arrived(link.now));
@@ -133,7 +133,7 @@ export class Receiver implements FrameSink {
     if (!this.#admit("ack")) return;
     const link = this.#link;
     const before = link.outbound.received;
-    if (!link.outbound.acknowledge(received, processed)) {
+    if (!link.outbound.acknowledge(received, processed, link.now)) {
       const known = `${link.outbound.received} and ${link.outbound.processed} of ${link.outbound.sent}`;
       return link.fail("ACK_INVALID", `received ${received}, processed ${processed}, after ${known}`);
     }

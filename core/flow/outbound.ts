@@ -11,9 +11,11 @@
  */
 
 import type { Environment } from "../environment.ts";
+import type { Micros } from "../time.ts";
 import { ByteQueue } from "../wire/bytes.ts";
 import { writeData } from "../wire/encoder.ts";
 import { CHUNK_COST, CRC_BYTES, FIRST, LAST, MAX_CHUNK, MAX_UNACKNOWLEDGED } from "../wire/registry.ts";
+import { InFlight } from "./inflight.ts";
 
 /** As many bytes of whole frames go to the transport at once, if one frame alone is not longer: one chunk. */
 const TAKE = MAX_CHUNK + 16;
@@ -34,6 +36,8 @@ export class Outbound {
   limit = 0;
   /** The longest message that the peer accepts. */
   maxMessage = 0;
+  /** What is on its way. */
+  inFlight: InFlight = new InFlight();
   #environment: Environment;
   #buffer: number;
   #queue: ByteQueue;
@@ -80,10 +84,10 @@ export class Outbound {
   }
 
   /**
-   * The next whole frames that credit and the sequence space allow, as one view, or null. They count as sent from now on; the
-   * caller must `advance` over all of them.
+   * The next whole frames that credit, the sequence space and the cap on what is in flight allow, as one view, or null. They
+   * count as sent from now on; the caller must `advance` over all of them.
    */
-  take(): Uint8Array | null {
+  take(now: Micros): Uint8Array | null {
     const view = this.#queue.peek();
     if (view === null) return null;
     let end = 0;
@@ -101,12 +105,16 @@ export class Outbound {
       }
       const cost = this.#cost + length - DATA_BODY + CHUNK_COST;
       if (cost > this.limit || this.sent - this.received >= MAX_UNACKNOWLEDGED) break;
+      if (!this.inFlight.open) break;
       if (end > 0 && end + head + length > TAKE) break;
       this.#cost = cost;
       this.sent++;
       end += head + length;
+      this.inFlight.leaves(head + length);
     }
-    return end === 0 ? null : view.subarray(0, end);
+    if (end === 0) return null;
+    this.inFlight.batch(this.sent, now);
+    return view.subarray(0, end);
   }
 
   /** So many of the bytes taken are with the transport, or were copied. */
@@ -115,20 +123,22 @@ export class Outbound {
   }
 
   /** The peer acknowledges. Returns whether the positions can be. */
-  acknowledge(received: number, processed: number): boolean {
+  acknowledge(received: number, processed: number, now: Micros): boolean {
     if (received < this.received || received > this.sent) return false;
     if (processed < this.processed || processed > received) return false;
+    if (received > this.received) this.inFlight.acknowledged(received, now);
     this.received = received;
     this.processed = processed;
     return true;
   }
 
   /** The peer's `received`, of which a heartbeat carries the low 32 bits. Returns whether it can be. */
-  acknowledgeLow(low: number): boolean {
+  acknowledgeLow(low: number, now: Micros): boolean {
     // Fewer than 2^15 chunks are in flight, so the distance says it all (RFC 9000, A.3).
     const distance = (low - (this.received % 0x1_0000_0000)) >>> 0;
     if (distance > this.sent - this.received) return false;
     this.received += distance;
+    if (distance > 0) this.inFlight.acknowledged(this.received, now);
     return true;
   }
 
@@ -153,12 +163,13 @@ export class Outbound {
     copy.processed = this.processed;
     copy.limit = this.limit;
     copy.maxMessage = this.maxMessage;
+    copy.inFlight = this.inFlight.clone();
     copy.#cost = this.#cost;
     return copy;
   }
 
   /** The canonical form, relative to what was sent. */
-  key(): string {
+  key(now: Micros): string {
     const base = [
       this.sent & 0xffff,
       this.accepted - this.sent,
@@ -167,6 +178,6 @@ export class Outbound {
       this.limit - this.#cost,
       this.maxMessage,
     ];
-    return `${base.join(",")}|${this.#queue.key()}`;
+    return `${base.join(",")}|${this.inFlight.key(this.sent, now)}|${this.#queue.key()}`;
   }
 }

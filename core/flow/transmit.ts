@@ -8,6 +8,7 @@
  * @module
  */
 
+import type { Micros } from "../time.ts";
 import { ByteQueue } from "../wire/bytes.ts";
 import type { Outbound } from "./outbound.ts";
 
@@ -37,13 +38,13 @@ export class Transmit {
   }
 
   /** The bytes to write next, or null. */
-  peek(outbound: Outbound): Uint8Array | null {
+  peek(outbound: Outbound, now: Micros): Uint8Array | null {
     if (this.#current !== null) return this.#current;
     if (this.control.pending === 0) {
       this.#source = CHUNKS;
-      return this.#current = outbound.take();
+      return this.#current = outbound.take(now);
     }
-    const chunks = outbound.take();
+    const chunks = outbound.take(now);
     if (chunks !== null) {
       // One copy of at most a chunk saves a system call, which costs ten times as much (5.7 us a write on Node).
       this.control.reserve(chunks.length);

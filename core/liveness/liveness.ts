@@ -28,14 +28,14 @@ export const PROBE_INTERVALS = 3;
 export interface Beat {
   readonly txInterval: Micros;
   readonly rxDetection: Micros;
-  readonly txDetection: Micros;
+  readonly probeDetection: Micros;
   /** Our multiplier: with 1 the jitter is narrower, so that a beat is never due at the very detection time. */
   readonly multiplier: number;
 }
 
 /** From a cut of both directions to the verdict, at most, with nothing but heartbeats to send, us. */
 export function detectionBound(beat: Beat): Micros {
-  return Math.min(beat.rxDetection, beat.txInterval + beat.txDetection) + TURN;
+  return Math.min(beat.rxDetection, beat.txInterval + beat.probeDetection) + TURN;
 }
 
 /** What {@link Liveness.timeout} found. */
@@ -61,6 +61,8 @@ export class Liveness {
   #lastHeard: Micros;
   #inbound = TRUSTED;
   #outbound = TRUSTED;
+  /** The suspicion that was told and has not ended. */
+  #suspected: Verdict | null = null;
 
   constructor(beat: Beat, timers: Timers, environment: Environment, now: Micros, from?: Liveness) {
     this.beat = beat;
@@ -74,6 +76,7 @@ export class Liveness {
       this.#lastHeard = from.#lastHeard;
       this.#inbound = from.#inbound;
       this.#outbound = from.#outbound;
+      this.#suspected = from.#suspected;
       return;
     }
     this.probes = new Probes();
@@ -120,10 +123,9 @@ export class Liveness {
   /** Bytes came. Returns the suspicion that this ends, if any. */
   heard(now: Micros): Verdict | null {
     this.#lastHeard = now;
-    const was = this.#inbound;
     this.#inbound = TRUSTED;
     this.#timers.set(Timer.INBOUND, now + suspicion(this.beat.rxDetection));
-    return was === TRUSTED ? null : "INBOUND_SILENT";
+    return this.#suspected === null ? null : this.#relief();
   }
 
   /** A probe was answered. Returns the suspicion that this ends, if any. */
@@ -140,16 +142,30 @@ export class Liveness {
   }
 
   #trustOutbound(): Verdict | null {
-    const was = this.#outbound;
     this.#outbound = TRUSTED;
     this.#watchOutbound();
-    return was === TRUSTED ? null : "OUTBOUND_DEAD";
+    return this.#relief();
+  }
+
+  /** A suspicion ends when both directions are trusted again. */
+  #relief(): Verdict | null {
+    if (this.#inbound !== TRUSTED || this.#outbound !== TRUSTED) return null;
+    const verdict = this.#suspected;
+    this.#suspected = null;
+    return verdict;
+  }
+
+  /** A suspicion is told once, and again only when the evidence points elsewhere. */
+  #suspect(evidence: Evidence): LivenessFinding | null {
+    if (this.#suspected === evidence.verdict) return null;
+    this.#suspected = evidence.verdict;
+    return { type: "suspect", evidence };
   }
 
   #watchOutbound(): void {
     if (this.#outbound !== TRUSTED) return;
     const since = this.probes.missingSince;
-    this.#timers.set(Timer.OUTBOUND, since === NEVER ? NEVER : since + suspicion(this.beat.txDetection));
+    this.#timers.set(Timer.OUTBOUND, since === NEVER ? NEVER : since + suspicion(this.beat.probeDetection));
   }
 
   /** Whether it is time to send a PING. */
@@ -179,15 +195,15 @@ export class Liveness {
       const trusted = this.#inbound === TRUSTED;
       this.#inbound = TURNING;
       this.#timers.set(Timer.INBOUND, now + TURN);
-      return trusted ? { type: "suspect", evidence } : null;
+      return trusted ? this.#suspect(evidence) : null;
     }
     this.#inbound = SUSPECTED;
     this.#timers.set(Timer.INBOUND, this.#lastHeard + limit);
-    return { type: "suspect", evidence };
+    return this.#suspect(evidence);
   }
 
   #judgeOutbound(now: Micros, flushed: number): LivenessFinding | null {
-    const limit = this.beat.txDetection;
+    const limit = this.beat.probeDetection;
     const since = this.probes.missingSince;
     const evidence = this.#evidence(this.#outboundVerdict(since, flushed), now - since, limit);
     if (this.#outbound === TURNING) return { type: "dead", evidence };
@@ -195,11 +211,11 @@ export class Liveness {
       const trusted = this.#outbound === TRUSTED;
       this.#outbound = TURNING;
       this.#timers.set(Timer.OUTBOUND, now + TURN);
-      return trusted ? { type: "suspect", evidence } : null;
+      return trusted ? this.#suspect(evidence) : null;
     }
     this.#outbound = SUSPECTED;
     this.#timers.set(Timer.OUTBOUND, since + limit);
-    return { type: "suspect", evidence };
+    return this.#suspect(evidence);
   }
 
   #outboundVerdict(since: Micros, flushed: number): Verdict {
@@ -220,7 +236,7 @@ export class Liveness {
   /** The canonical form. */
   key(now: Micros, written: number): string {
     const times = [this.#delay, this.#askedAt - now, this.#lastHeard - now, this.#inbound, this.#outbound];
-    return `${times.join(",")};${this.probes.key(now, this.sequence, written)}`;
+    return `${times.join(",")},${this.#suspected};${this.probes.key(now, this.sequence, written)}`;
   }
 }
 

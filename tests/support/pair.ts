@@ -1,0 +1,239 @@
+/**
+ * Two machines, one virtual clock, and between them a byte stream as TCP shows it.
+ *
+ * The link keeps order and loses nothing: what TCP makes of loss is delay and a batch. A *cut* is silence: bytes are taken from the
+ * sender and never arrive, and nobody is told. A *stall* of one side is a process that does not run: bytes wait for it, its timers
+ * fire late, and the overdue timer comes before the bytes that wait, as it does on Node, Deno and Bun.
+ *
+ * Rules: nothing sleeps; time moves only in `run`. What happened is in `events`, per side, with times.
+ *
+ * @module
+ */
+
+import { Connection } from "../../core/connection.ts";
+import type { ConnectionEvent } from "../../core/events.ts";
+import type { ConnectionOptions } from "../../core/options.ts";
+import { Random, seeded } from "./random.ts";
+
+/** An event and when it was drained, ms. Byte views are copied. */
+export interface Seen {
+  readonly at: number;
+  readonly event: ConnectionEvent;
+}
+
+/** One direction of the link. */
+export class Wire {
+  /** From sending to arrival, ms. */
+  latency = 1;
+  /** Bytes a ms; Infinity = all at once. */
+  rate = Infinity;
+  /** Takes bytes and gives nothing. */
+  cut = false;
+  /** Cuts what arrives into pieces of so many bytes; Infinity = as it was written. */
+  piece = Infinity;
+  /** Changes bytes on their way, for faults that TCP's own checksum would hide. */
+  tamper: ((bytes: Uint8Array) => Uint8Array) | null = null;
+  /** Bytes under way, in order. `null` is the end of the stream. */
+  queue: { at: number; bytes: Uint8Array | null }[] = [];
+  #free = 0;
+
+  put(bytes: Uint8Array | null, now: number): void {
+    if (this.cut) return;
+    const begin = Math.max(now, this.#free);
+    this.#free = begin + (bytes === null || this.rate === Infinity ? 0 : bytes.length / this.rate);
+    const at = Math.max(this.#free + this.latency, this.queue.at(-1)?.at ?? 0);
+    this.queue.push({ at, bytes: bytes === null ? null : (this.tamper?.(bytes) ?? bytes) });
+  }
+}
+
+/** One machine with its events. */
+export class Side {
+  readonly name: string;
+  readonly connection: Connection;
+  /** What it sends goes here. */
+  readonly out: Wire = new Wire();
+  readonly events: Seen[] = [];
+  /** Messages whole, copied. */
+  readonly messages: Uint8Array[] = [];
+  /** Calls `consumed` as soon as a message is seen. */
+  consumes = true;
+  /** Called with each event, as an application would be. */
+  onEvent: ((event: ConnectionEvent) => void) | null = null;
+  /** The process does not run before this time. */
+  stalledUntil = 0;
+  ended = false;
+  destroyed = false;
+  /** Bytes that left, all of them. */
+  sent = 0;
+  /** The transport takes at most so many bytes at a time, and nothing at 0. */
+  takes = Infinity;
+
+  constructor(name: string, connection: Connection) {
+    this.name = name;
+    this.connection = connection;
+  }
+
+  /** The events of one type. */
+  of<T extends ConnectionEvent["type"]>(type: T): Extract<ConnectionEvent, { type: T }>[] {
+    return this.events.filter((seen) => seen.event.type === type)
+      .map((seen) => seen.event as Extract<ConnectionEvent, { type: T }>);
+  }
+
+  /** When the first event of a type came, ms; NaN if none did. */
+  when(type: ConnectionEvent["type"]): number {
+    return this.events.find((seen) => seen.event.type === type)?.at ?? NaN;
+  }
+}
+
+/** What a {@link Pair} is made of. */
+export interface PairOptions {
+  readonly seed?: number;
+  readonly client?: ConnectionOptions;
+  readonly server?: ConnectionOptions;
+  /** The clock's first time, ms. */
+  readonly start?: number;
+  /** The server accepts by itself; default true. */
+  readonly accepts?: boolean;
+}
+
+/** Two connected machines. */
+export class Pair {
+  now: number;
+  readonly client: Side;
+  readonly server: Side;
+  #accepts: boolean;
+
+  constructor(options: PairOptions = {}) {
+    this.now = options.start ?? 1_000;
+    const random = new Random(options.seed ?? 1);
+    this.client = new Side(
+      "client",
+      new Connection("client", options.client ?? {}, seeded(random), this.now),
+    );
+    this.server = new Side(
+      "server",
+      new Connection("server", options.server ?? {}, seeded(random), this.now),
+    );
+    this.#accepts = options.accepts ?? true;
+    this.drain(this.client);
+    this.drain(this.server);
+  }
+
+  /** A pair whose handshake is complete. */
+  static open(options: PairOptions = {}): Pair {
+    const pair = new Pair(options);
+    pair.run(10);
+    if (pair.client.connection.phase !== "open" || pair.server.connection.phase !== "open") {
+      throw new Error(`not open: ${pair.client.connection.phase}, ${pair.server.connection.phase}`);
+    }
+    return pair;
+  }
+
+  peer(side: Side): Side {
+    return side === this.client ? this.server : this.client;
+  }
+
+  /** Gives an input to a side, at the present time, and drains it. */
+  act<T>(side: Side, input: (connection: Connection, now: number) => T): T {
+    const result = input(side.connection, this.now);
+    this.drain(side);
+    return result;
+  }
+
+  /** Sends text. */
+  send(side: Side, text: string): "accepted" | "blocked" {
+    return this.act(side, (connection, now) => connection.send(new TextEncoder().encode(text), now));
+  }
+
+  /** Both directions fall silent; nobody is told. */
+  cut(): void {
+    for (const side of [this.client, this.server]) {
+      side.out.cut = true;
+      side.out.queue = [];
+    }
+  }
+
+  /** Steps 2 to 5 of the driver's loop. */
+  drain(side: Side): void {
+    const { connection } = side;
+    for (;;) {
+      const event = connection.nextEvent();
+      if (event !== null) {
+        this.#seen(side, event);
+        continue;
+      }
+      if (this.#accepts && connection.phase === "deciding") {
+        connection.accept(this.now);
+        continue;
+      }
+      const bytes = side.takes === 0 ? null : connection.peekTransmit();
+      if (bytes === null) break;
+      const n = Math.min(bytes.length, side.takes);
+      side.out.put(bytes.slice(0, n), this.now);
+      side.sent += n;
+      connection.advanceTransmit(n);
+    }
+    const action = connection.socketAction();
+    if (action !== "keep" && !side.ended) {
+      side.ended = true;
+      side.out.put(null, this.now);
+    }
+    if (action === "destroy") side.destroyed = true;
+  }
+
+  #seen(side: Side, event: ConnectionEvent): void {
+    const kept = event.type === "message" ? { ...event, bytes: event.bytes.slice() } : { ...event };
+    side.events.push({ at: this.now, event: kept });
+    if (event.type === "message") {
+      side.messages.push(event.bytes.slice());
+      if (side.consumes) side.connection.consumed(event.position, this.now);
+    }
+    side.onEvent?.(kept);
+  }
+
+  /** When something happens next, ms. */
+  next(): number {
+    let least = Infinity;
+    for (const side of [this.client, this.server]) {
+      const arrival = this.peer(side).out.queue[0]?.at ?? Infinity;
+      const deadline = side.destroyed ? Infinity : side.connection.deadline();
+      least = Math.min(least, Math.max(Math.min(arrival, deadline), side.stalledUntil));
+    }
+    return least;
+  }
+
+  /** Lets time pass: `span` ms, or until `until` holds. */
+  run(span: number, until: () => boolean = () => false): void {
+    const end = this.now + span;
+    for (let steps = 0; !until(); steps++) {
+      const at = this.next();
+      if (at > end) break;
+      if (steps > 5_000_000) throw new Error("the machines do not come to rest");
+      this.now = Math.max(this.now, at);
+      for (const side of [this.client, this.server]) this.#step(side);
+    }
+    if (!until()) this.now = end;
+  }
+
+  #step(side: Side): void {
+    if (side.stalledUntil > this.now) return;
+    // The overdue timer first, then the bytes that wait: the order that the runtimes have after a stall.
+    if (!side.destroyed && side.connection.deadline() <= this.now) {
+      this.act(side, (connection, now) => connection.handleTimeout(now));
+    }
+    const { out } = this.peer(side);
+    const waiting = out.queue.filter((item) => item.at <= this.now);
+    out.queue = out.queue.filter((item) => item.at > this.now);
+    for (const { bytes } of waiting) {
+      if (side.destroyed) continue;
+      if (bytes === null) {
+        this.act(side, (connection, now) => connection.receiveEof(now));
+        continue;
+      }
+      for (let at = 0; at < bytes.length && !side.destroyed; at += out.piece) {
+        const piece = bytes.subarray(at, Math.min(bytes.length, at + out.piece));
+        this.act(side, (connection, now) => connection.receive(piece, now));
+      }
+    }
+  }
+}
