@@ -1,0 +1,207 @@
+/**
+ * Addresses: from the text that a person writes to the one form that adapters dial and listen on, and back to a URL.
+ *
+ * Accepted are URLs (`heartwire://host:port`, `heartwire+unix:///path`) and the short forms of the command line:
+ * `host:port`, `host`, `:port`, a bare port, `[v6]:port`, and a path, which is what has a `/` or begins with `.`.
+ *
+ * Rules: one function reads them all, so that the library and the command cannot differ. Nothing is looked up and no
+ * file is touched here. What cannot be an address is refused with what is wrong and what to write instead.
+ *
+ * @module
+ */
+
+import { HeartwireError } from "../core/mod.ts";
+
+/** The port of `heartwire://host` without one. */
+export const DEFAULT_PORT = 7433;
+/** The host of `:port` and of a bare port: this machine only, so that nothing is opened to the world unasked. */
+export const DEFAULT_HOST = "127.0.0.1";
+
+/** A TCP address. */
+export interface TcpAddress {
+  /** Which kind it is. */
+  readonly kind: "tcp";
+  /** A name or an IP address; IPv6 without brackets. */
+  readonly host: string;
+  /** 0 .. 65,535; 0 is for listening only and takes a free one. */
+  readonly port: number;
+  /** The same as a URL. */
+  readonly url: string;
+}
+
+/** A Unix socket's address. */
+export interface UnixAddress {
+  /** Which kind it is. */
+  readonly kind: "unix";
+  /** The socket's file; empty for a client's own end, which has none. */
+  readonly path: string;
+  /** The same as a URL. */
+  readonly url: string;
+}
+
+/** Where to dial or listen, and where a peer is. */
+export type Address = TcpAddress | UnixAddress;
+
+/** What `sun_path` holds on Linux without its final zero. Longer paths are cut by some runtimes, not refused. */
+const UNIX_PATH_MAX = 107;
+
+/** Makes a TCP address. Does not check: for what a runtime reports. */
+export function tcpAddress(host: string, port: number): TcpAddress {
+  const shown = host.includes(":") ? `[${host.replace("%", "%25")}]` : host;
+  return Object.freeze({ kind: "tcp", host, port, url: `heartwire://${shown}:${port}` });
+}
+
+/** Makes a Unix socket's address. Does not check: for what a runtime reports. */
+export function unixAddress(path: string): UnixAddress {
+  const shown = path.replace(/[%?#\s]/g, (char) => encodeURIComponent(char));
+  return Object.freeze({ kind: "unix", path, url: `heartwire+unix://${shown}` });
+}
+
+function wrong(text: string, what: string, hint: string): HeartwireError {
+  return new HeartwireError("ADDRESS", `address ${JSON.stringify(text.slice(0, 200))}: ${what}`, { hint });
+}
+
+function readPort(text: string, digits: string): number {
+  const port = /^\d{1,5}$/.test(digits) ? Number(digits) : -1;
+  if (port < 0 || port > 65_535) {
+    throw wrong(text, `${JSON.stringify(digits)} is not a port`, "A port is a number from 0 to 65535.");
+  }
+  return port;
+}
+
+function readPath(text: string, path: string): UnixAddress {
+  if (path === "" || path === "/") {
+    throw wrong(text, "the socket's path is missing", "Write heartwire+unix:///path/to/socket.");
+  }
+  if (path.includes("\0")) {
+    throw wrong(text, "the path has a zero byte", "Name a socket in the file system.");
+  }
+  if (new TextEncoder().encode(path).length > UNIX_PATH_MAX) {
+    throw wrong(
+      text,
+      `the path is longer than ${UNIX_PATH_MAX} bytes`,
+      "The system takes no longer socket path; choose a shorter one, or one relative to the working directory.",
+    );
+  }
+  return unixAddress(path);
+}
+
+/** `host:port`, `host`, `:port`, `[v6]:port`, `[v6]`, a bare v6; what follows the scheme, or all of a short form. */
+function readHostPort(text: string, rest: string): TcpAddress {
+  const bracketed = /^\[([^\]]*)\](?::(.*))?$/s.exec(rest);
+  if (bracketed !== null) {
+    const host = bracketed[1]!.replace(/%25/, "%");
+    if (!isIPv6(host)) {
+      throw wrong(text, `${JSON.stringify(host)} is not an IPv6 address`, "Brackets hold IPv6 only.");
+    }
+    return tcpAddress(host, bracketed[2] === undefined ? DEFAULT_PORT : readPort(text, bracketed[2]));
+  }
+  if (isIPv6(rest)) return tcpAddress(rest, DEFAULT_PORT);
+  const colon = rest.lastIndexOf(":");
+  const host = colon < 0 ? rest : rest.slice(0, colon);
+  if (!/^[\p{L}\p{N}._-]*$/u.test(host)) {
+    throw wrong(
+      text,
+      `${JSON.stringify(host)} is not a host`,
+      "Write host:port, or [address]:port for IPv6.",
+    );
+  }
+  if (/^[\d.]+$/.test(host) && !isIPv4(host)) {
+    throw wrong(text, `${JSON.stringify(host)} is not an IPv4 address`, "Write four numbers from 0 to 255.");
+  }
+  return tcpAddress(
+    host === "" ? DEFAULT_HOST : host,
+    colon < 0 ? DEFAULT_PORT : readPort(text, rest.slice(colon + 1)),
+  );
+}
+
+function isIPv4(host: string): boolean {
+  const parts = host.split(".");
+  return parts.length === 4 && parts.every((part) => /^(0|[1-9]\d{0,2})$/.test(part) && Number(part) <= 255);
+}
+
+/** RFC 4291 section 2.2: eight groups, `::` for zeros once, the last two groups perhaps as IPv4; a zone may follow. */
+function isIPv6(host: string): boolean {
+  const [bare, zone, ...more] = host.split("%") as [string, ...string[]];
+  if (more.length > 0 || (zone !== undefined && !/^[\w.-]+$/.test(zone))) return false;
+  const halves = bare.split("::");
+  if (halves.length > 2) return false;
+  let groups = 0;
+  for (let half = 0; half < halves.length; half++) {
+    if (halves[half] === "") {
+      if (halves.length === 1) return false;
+      continue;
+    }
+    const parts = halves[half]!.split(":");
+    for (let at = 0; at < parts.length; at++) {
+      const last = half === halves.length - 1 && at === parts.length - 1;
+      if (last && parts[at]!.includes(".")) {
+        if (!isIPv4(parts[at]!)) return false;
+        groups += 2;
+      } else if (/^[0-9a-f]{1,4}$/i.test(parts[at]!)) groups += 1;
+      else return false;
+    }
+  }
+  return halves.length === 2 ? groups <= 7 : groups === 8;
+}
+
+/**
+ * Reads an address in any of its forms.
+ *
+ * @throws {HeartwireError} `ERR_HEARTWIRE_ADDRESS` when it cannot be one; `ERR_HEARTWIRE_TLS_UNSUPPORTED` for
+ * `heartwires://`.
+ */
+export function parseAddress(text: string): Address {
+  if (typeof text !== "string") {
+    throw wrong(String(text), "it is not a string", "Write heartwire://host:port.");
+  }
+  const url = /^([a-z][a-z0-9+.-]*):\/\/(.*)$/is.exec(text);
+  if (url === null) {
+    if (text === "") throw wrong(text, "it is empty", "Write host:port, a path or a URL.");
+    if (/^\d+$/.test(text)) return tcpAddress(DEFAULT_HOST, readPort(text, text));
+    if (text.includes("/") || text.startsWith(".")) return readPath(text, text);
+    return readHostPort(text, text);
+  }
+  const scheme = url[1]!.toLowerCase();
+  const rest = url[2]!;
+  switch (scheme) {
+    case "heartwire": {
+      if (/[/?#@]/.test(rest.replace(/\/$/, ""))) {
+        throw wrong(
+          text,
+          "more than a host and a port",
+          "Write heartwire://host:port and nothing behind it.",
+        );
+      }
+      return readHostPort(text, rest.replace(/\/$/, ""));
+    }
+    case "heartwire+unix": {
+      if (!rest.startsWith("/")) {
+        throw wrong(
+          text,
+          "the path is not absolute",
+          "Write three slashes: heartwire+unix:///path/to/socket.",
+        );
+      }
+      return readPath(text, decoded(text, rest));
+    }
+    case "heartwires": // The place for TLS: an address of kind "tls" and a transport that encrypts.
+      throw new HeartwireError("TLS_UNSUPPORTED", "heartwires:// (TLS) is not offered by this version", {
+        hint: "Use heartwire:// inside a trusted network or a tunnel.",
+      });
+    default:
+      throw wrong(
+        text,
+        `the scheme ${JSON.stringify(scheme)} is not known`,
+        "The schemes are heartwire:// and heartwire+unix://.",
+      );
+  }
+}
+
+function decoded(text: string, path: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    throw wrong(text, "a % that begins no escape", "Write %25 for a percent sign in a URL's path.");
+  }
+}

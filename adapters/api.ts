@@ -1,0 +1,34 @@
+/**
+ * What every runtime's module exports besides `connect` and `listen`: the same names and types everywhere.
+ *
+ * @module
+ */
+
+export { parseAddress } from "./address.ts";
+export type { Address, TcpAddress, UnixAddress } from "./address.ts";
+export type { ConnectTarget } from "./connect.ts";
+export type { MessageHandler } from "./consumers.ts";
+export type { EndReason } from "./failure.ts";
+export type { Server, SessionHandler } from "./listen.ts";
+export type { Message } from "./message.ts";
+export type { CommonOptions, ConnectOptions, HandlerErrorReporter, ListenOptions, Peer } from "./options.ts";
+export type { PingOptions, PingResult, Session, SessionStats, SignalOption } from "./session.ts";
+export type { SessionState, Status, StatusBase } from "./status.ts";
+export { type Code, CODES, HeartwireError } from "../core/mod.ts";
+export type {
+  Agreement,
+  ClientOptions,
+  CloseReason,
+  CodeInfo,
+  ConnectionOptions,
+  ConnectionStats,
+  DialFailure,
+  DrainOptions,
+  Evidence,
+  HeartbeatOptions,
+  HeartwireErrorOptions,
+  ReconnectOptions,
+  ServerOptions,
+  ServerStats,
+  Verdict,
+} from "../core/mod.ts";

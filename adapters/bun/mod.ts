@@ -1,0 +1,58 @@
+/**
+ * heartwire on Bun: `connect` and `listen` over `Bun.connect` and `Bun.listen`.
+ *
+ * ```ts
+ * import { connect, listen } from "heartwire/bun";
+ *
+ * const server = await listen("heartwire://127.0.0.1:0", async (session) => {
+ *   for await (const message of session) await session.send(message.text().toUpperCase());
+ * });
+ * const session = await connect(server.address);
+ * await session.send("hello");
+ * for await (const message of session) {
+ *   console.log(message.text());
+ *   break;
+ * }
+ * await session.close();
+ * await server.close();
+ * ```
+ *
+ * @module
+ */
+
+import type { Address } from "../address.ts";
+import { connectOn, type ConnectTarget } from "../connect.ts";
+import { listenOn, type Server, type SessionHandler } from "../listen.ts";
+import type { ConnectOptions, ListenOptions } from "../options.ts";
+import type { Session } from "../session.ts";
+import { platform } from "./platform.ts";
+
+export * from "../api.ts";
+
+/**
+ * Connects to a server. Resolves when the session is live.
+ *
+ * @param target `heartwire://host:port`, `heartwire+unix:///path`, a short form, or several that are tried in turn
+ * @param options heartbeat, limits, `reconnect`, `signal`
+ * @throws HeartwireError `ERR_HEARTWIRE_REFUSED`, `_DNS`, `_UNREACHABLE`, `_DIAL_TIMEOUT`, `_ADDRESS`, `_OPTION`, `_CANCELLED`, or why the
+ * handshake failed: `_NOT_HEARTWIRE`, `_BUSY`, `_UNAUTHORIZED`, `_HANDSHAKE_TIMEOUT`, ...
+ */
+export function connect(target: ConnectTarget, options?: ConnectOptions): Promise<Session> {
+  return connectOn(platform, target, options);
+}
+
+/**
+ * Listens, and calls `handler` for each session. Resolves when it listens.
+ *
+ * @param address as for {@link connect}; port 0 takes a free one
+ * @param handler when it returns the session is closed in order; when it throws the session alone is aborted
+ * @param options heartbeat, limits, `authenticate`, `signal`
+ * @throws HeartwireError `ERR_HEARTWIRE_ADDRESS_IN_USE`, `_ADDRESS_UNAVAILABLE`, `_FORBIDDEN`, `_DNS`, `_ADDRESS`, `_OPTION`, `_CANCELLED`
+ */
+export function listen(
+  address: string | Address,
+  handler: SessionHandler,
+  options?: ListenOptions,
+): Promise<Server> {
+  return listenOn(platform, address, handler, options);
+}

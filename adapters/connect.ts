@@ -1,0 +1,185 @@
+/**
+ * `connect` for any platform: carries out what core's `Client` decides, and keeps one session over its connections.
+ *
+ * Rules: every dial that core gave up is cancelled, and a transport that comes too late is destroyed: nothing keeps the process
+ * alive. The promise settles once: with the session when it is first live, or with why it never was.
+ *
+ * @module
+ */
+
+import {
+  Client,
+  type ClientAction,
+  type ClientEvent,
+  type Connection,
+  type ConnectionEvent,
+  HeartwireError,
+} from "../core/mod.ts";
+import { type Address, parseAddress } from "./address.ts";
+import { Driver } from "./driver.ts";
+import { cancelled, dialError, endError } from "./failure.ts";
+import { LiveSession, type SessionHost } from "./live_session.ts";
+import { type ConnectOptions, report, unreadLimit } from "./options.ts";
+import type { Session } from "./session.ts";
+import type { Platform } from "./transport.ts";
+
+/** Where to connect to: one address, or several that are tried in turn; see `parseAddress` for the forms. */
+export type ConnectTarget = string | Address | readonly (string | Address)[];
+
+function readTargets(target: ConnectTarget): Address[] {
+  const targets = Array.isArray(target)
+    ? target as readonly (string | Address)[]
+    : [target as string | Address];
+  if (targets.length === 0) {
+    throw new HeartwireError("ADDRESS", "no address to connect to", { hint: "Name at least one." });
+  }
+  return targets.map((one) => {
+    const address = typeof one === "object" ? one : parseAddress(one);
+    if (address.kind === "tcp" && address.port === 0) {
+      throw new HeartwireError("ADDRESS", `cannot dial ${address.url}: port 0 is for listening`, {
+        hint: "Name the port that the server listens on.",
+      });
+    }
+    return address;
+  });
+}
+
+/** Connects on a platform; see the runtimes' `connect`. */
+export async function connectOn(
+  platform: Platform,
+  target: ConnectTarget,
+  options: ConnectOptions = {},
+): Promise<Session> {
+  const { signal } = options;
+  if (signal?.aborted) throw cancelled(signal);
+  return await new Dialer(platform, readTargets(target), options).first;
+}
+
+class Dialer implements SessionHost {
+  /** Settles with the first connection, or with the end before it. */
+  readonly first: Promise<Session>;
+  readonly driver: Driver<Connection, ConnectionEvent>;
+  readonly window: number;
+  readonly #platform: Platform;
+  readonly #addresses: readonly Address[];
+  readonly #options: ConnectOptions;
+  readonly #client: Client;
+  readonly #session: LiveSession;
+  /** How to cancel the dials under way, by attempt. */
+  readonly #dials = new Map<number, () => void>();
+  #resolve!: (session: Session) => void;
+  #reject!: (error: unknown) => void;
+
+  constructor(platform: Platform, addresses: readonly Address[], options: ConnectOptions) {
+    const { signal: _signal, onHandlerError: _onHandlerError, ...core } = options;
+    this.#platform = platform;
+    this.#addresses = addresses;
+    this.#options = options;
+    this.window = unreadLimit(options);
+    this.#client = new Client({ ...core, endpoints: addresses.length }, platform.environment);
+    this.driver = new Driver(this.#client, platform.clock, {
+      event: (connection, event) => this.#session.event(connection, event),
+      decide: () => this.#decide(),
+    });
+    this.#session = new LiveSession(this);
+    this.first = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    options.signal?.addEventListener("abort", this.#onAbort, { once: true });
+    const now = this.driver.now();
+    this.#client.start(now);
+    this.driver.done(null, now);
+  }
+
+  readonly #onAbort = (): void => {
+    this.#reject(cancelled(this.#options.signal!));
+    this.abort("cancelled");
+  };
+
+  #decide(): boolean {
+    const action = this.#client.nextAction();
+    if (action !== null) {
+      this.#act(action);
+      return true;
+    }
+    const event = this.#client.nextEvent();
+    if (event !== null) this.#tell(event);
+    return event !== null;
+  }
+
+  #act(action: ClientAction): void {
+    switch (action.type) {
+      case "dial":
+        return this.#dial(action.attempt, this.#addresses[action.endpoint]!);
+      case "cancelDial": {
+        const cancel = this.#dials.get(action.attempt);
+        this.#dials.delete(action.attempt);
+        return cancel?.();
+      }
+      case "ask": // This version's client asks nothing.
+    }
+  }
+
+  #dial(attempt: number, address: Address): void {
+    const cancel = this.#platform.dial(address, (transport) => {
+      this.#dials.delete(attempt);
+      const now = this.driver.now();
+      const connection = this.#client.dialed(attempt, now);
+      if (connection === null) transport.destroy();
+      else this.driver.attach(connection, transport);
+      this.driver.done(null, now);
+    }, (cause) => {
+      this.#dials.delete(attempt);
+      const now = this.driver.now();
+      this.#client.dialFailed(attempt, dialError(address, cause), now);
+      this.driver.done(null, now);
+    });
+    this.#dials.set(attempt, cancel);
+  }
+
+  #tell(event: ClientEvent): void {
+    switch (event.type) {
+      case "dialing":
+        return this.#session.connecting(event.attempt);
+      case "live":
+        this.#settled();
+        return this.#resolve(this.#session);
+      case "down":
+        if (event.retryIn !== null) this.#session.lost(event.reason, event.retryIn);
+        return;
+      case "ended":
+        this.#settled();
+        this.#session.ended(event.reason);
+        return this.#reject(endError(event.reason)); // of no effect once it was live
+    }
+  }
+
+  #settled(): void {
+    this.#options.signal?.removeEventListener("abort", this.#onAbort);
+  }
+
+  close(code: number, text: string): void {
+    const now = this.driver.now();
+    this.#client.close(code, text, now);
+    this.driver.done(null, now);
+  }
+
+  abort(text: string): void {
+    const now = this.driver.now();
+    this.#client.abort(text, now);
+    this.driver.done(null, now);
+  }
+
+  fault(): void {
+    // The connection says INTERNAL; the client is told to end, so that it does not dial again into the same fault.
+    const now = this.driver.now();
+    this.#client.connection?.abort("INTERNAL", "", now);
+    this.#client.abort("", now);
+    this.driver.done(null, now);
+  }
+
+  report(error: unknown): void {
+    report(this.#options, error, this.#session, `the handler of ${this.#session.remote.url} failed`);
+  }
+}

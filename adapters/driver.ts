@@ -1,0 +1,323 @@
+/**
+ * The run loop: the only place where a machine meets sockets and time. It does steps 1 to 6 of core/machine.ts for any
+ * number of machines that have one owner (a client, a server), or for a single machine (`solo`).
+ *
+ * How a turn goes: an input is given and its events are drained at once, while the bytes they lend are there. Then
+ * tasks that were deferred run (a session's handlers: they may give inputs). Writing, pausing and re-arming the timer
+ * wait for a microtask, so that answers given meanwhile go out in the same write.
+ *
+ * Rules:
+ * - No event handler gives an input to a machine: it queues, or defers a task. So an input never finds borrowed bytes.
+ * - One write outstanding a transport; while it is, output gathers in the machine.
+ * - One timer for everything, re-armed only to come earlier or when it fired. It passes the real time on.
+ * - No protocol decision. What a socket does is what the machine says.
+ *
+ * @module
+ */
+
+import type { Machine } from "../core/mod.ts";
+import type { Clock, Transport, TransportSink } from "./transport.ts";
+
+/** Whoever owns machines and decides over them together: core's `Client` and `Server`, and `solo`. */
+export interface Owner<M> {
+  /** After every input given to one of its machines directly. */
+  settle(machine: M, now: number): void;
+  /** The next machine whose outputs need to be drained, or null. */
+  nextDirty(): M | null;
+  handleTimeout(now: number): void;
+  deadline(): number;
+}
+
+/** What the driver tells. */
+export interface DriverHooks<M, E> {
+  /** A machine's event, which may be used again for the next. Must give no input. */
+  event(machine: M, event: E): void;
+  /** The owner's own actions and events, after each drain. Says whether there were any. May give inputs. */
+  decide?(): boolean;
+  /** A machine's transport is gone, and with it all that the driver knew of it. Must give no input. */
+  detached?(machine: M): void;
+}
+
+/** Timers take no more: a longer delay fires at once on all runtimes. */
+const DELAY_MAX = 2 ** 31 - 1;
+
+/**
+ * For how many microtasks in a row nothing must be put in before output is written. An application that awaits each
+ * `send` in a loop is there again after 1 to 3 of them; a write for each message costs ten times what one for all does.
+ */
+const QUIET = 4;
+/** ... but no longer than so many: bytes on their way are better than bytes in a heap. */
+const PATIENCE = 256;
+
+interface Alarm {
+  readonly at: number;
+  readonly callback: () => void;
+}
+
+/** Drives the machines of one owner. */
+export class Driver<M extends Machine<E>, E> {
+  readonly #owner: Owner<M>;
+  readonly #clock: Clock;
+  readonly #hooks: DriverHooks<M, E>;
+  readonly #links = new Map<M, Link<M, E>>();
+  /** Links with something to write or to do. */
+  #touched = new Set<Link<M, E>>();
+  readonly #tasks: (() => void)[] = [];
+  readonly #beforeFlush: (() => void)[] = [];
+  readonly #alarms = new Set<Alarm>();
+  #draining = false;
+  #scheduled = false;
+  #quiet = 0;
+  #waited = 0;
+  #timer: unknown = null;
+  #timerAt = Infinity;
+
+  constructor(owner: Owner<M>, clock: Clock, hooks: DriverHooks<M, E>) {
+    this.#owner = owner;
+    this.#clock = clock;
+    this.#hooks = hooks;
+  }
+
+  /** The time to give an input with. */
+  now(): number {
+    return this.#clock.now();
+  }
+
+  /** Joins a machine to its transport, which begins to read. */
+  attach(machine: M, transport: Transport): void {
+    const link = new Link(machine, transport, this);
+    this.#links.set(machine, link);
+    this.#touched.add(link);
+    transport.start(link);
+    this.done(machine, this.#clock.now());
+  }
+
+  /** Transports that are not destroyed. */
+  get size(): number {
+    return this.#links.size;
+  }
+
+  /** The transport that a machine is joined to, if it is. */
+  transportOf(machine: M): Transport | null {
+    return this.#links.get(machine)?.transport ?? null;
+  }
+
+  /** Has to follow every input: to `machine`, or with null to the owner. */
+  done(machine: M | null, now: number): void {
+    if (machine !== null) {
+      this.#owner.settle(machine, now);
+      const link = this.#links.get(machine);
+      if (link !== undefined) this.#touched.add(link);
+    }
+    this.#drain();
+    this.#schedule();
+  }
+
+  /** Runs a task when events are drained: the place for handlers that are called synchronously. It must not throw. */
+  defer(task: () => void): void {
+    this.#tasks.push(task);
+    if (!this.#draining) this.#drain();
+  }
+
+  /** Runs a task once before the next write: for inputs that may be given late and together. It must not throw. */
+  beforeFlush(task: () => void): void {
+    this.#beforeFlush.push(task);
+    this.#schedule();
+  }
+
+  /** Calls back at a time, once, unless the function it returns is called first. */
+  at(time: number, callback: () => void): () => void {
+    const alarm: Alarm = { at: time, callback };
+    this.#alarms.add(alarm);
+    this.#schedule();
+    return () => {
+      if (this.#alarms.delete(alarm)) this.#schedule();
+    };
+  }
+
+  /** Steps 1 and 2: everything that can be decided is decided, and all events are told. */
+  #drain(): void {
+    if (this.#draining) return; // an input from a task or a decision: the loop below comes to it
+    this.#draining = true;
+    try {
+      for (;;) {
+        const machine = this.#owner.nextDirty();
+        if (machine !== null) {
+          for (let event = machine.nextEvent(); event !== null; event = machine.nextEvent()) {
+            this.#hooks.event(machine, event);
+          }
+          const link = this.#links.get(machine);
+          if (link !== undefined) this.#touched.add(link);
+        } else if (!(this.#hooks.decide?.() ?? false)) {
+          const task = this.#tasks.shift();
+          if (task === undefined) break;
+          task();
+        }
+      }
+    } finally {
+      this.#draining = false;
+    }
+  }
+
+  #schedule(): void {
+    this.#quiet = 0;
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    queueMicrotask(this.#settleDown);
+  }
+
+  readonly #settleDown = (): void => {
+    if (++this.#quiet <= QUIET && ++this.#waited < PATIENCE) return queueMicrotask(this.#settleDown);
+    this.#waited = 0;
+    do {
+      for (const task of this.#beforeFlush.splice(0)) task();
+      this.#flush();
+    } while (this.#beforeFlush.length > 0);
+    this.#scheduled = false;
+    this.#arm();
+  };
+
+  /** Steps 3 to 5 for every link that was touched, until there is nothing more to do. */
+  #flush(): void {
+    while (this.#touched.size > 0) {
+      const links = this.#touched;
+      this.#touched = new Set();
+      for (const link of links) {
+        if (!link.flush()) continue;
+        this.#owner.settle(link.machine, this.#clock.now());
+        this.#drain();
+      }
+    }
+  }
+
+  /** Step 6. */
+  #arm(): void {
+    let at = this.#owner.deadline();
+    for (const alarm of this.#alarms) at = Math.min(at, alarm.at);
+    if (this.#timer !== null) {
+      if (this.#timerAt <= at && at !== Infinity) return; // it comes too early: nothing happens then but this again
+      this.#clock.clearTimer(this.#timer);
+      this.#timer = null;
+    }
+    if (at === Infinity) return; // no timer keeps a process alive that has nothing to wait for
+    const now = this.#clock.now();
+    const delay = Math.min(Math.max(Math.ceil(at - now), 0), DELAY_MAX);
+    this.#timerAt = Math.min(at, now + DELAY_MAX);
+    this.#timer = this.#clock.setTimer(this.#fire, delay);
+  }
+
+  readonly #fire = (): void => {
+    this.#timer = null;
+    const now = this.#clock.now();
+    for (const alarm of [...this.#alarms]) {
+      if (alarm.at <= now && this.#alarms.delete(alarm)) this.#tasks.push(alarm.callback);
+    }
+    this.#owner.handleTimeout(now);
+    this.done(null, now);
+  };
+
+  /** For links only. */
+  forget(machine: M): void {
+    if (this.#links.delete(machine)) this.#hooks.detached?.(machine);
+  }
+}
+
+/** One machine and its transport. */
+class Link<M extends Machine<E>, E> implements TransportSink {
+  readonly machine: M;
+  readonly transport: Transport;
+  readonly #driver: Driver<M, E>;
+  #writing = false;
+  #ended = false;
+  #reading = true;
+  #gone = false;
+
+  constructor(machine: M, transport: Transport, driver: Driver<M, E>) {
+    this.machine = machine;
+    this.transport = transport;
+    this.#driver = driver;
+  }
+
+  received(bytes: Uint8Array): void {
+    const now = this.#driver.now();
+    this.machine.receive(bytes, now);
+    this.#driver.done(this.machine, now);
+  }
+
+  eof(): void {
+    const now = this.#driver.now();
+    this.machine.receiveEof(now);
+    this.#driver.done(this.machine, now);
+  }
+
+  failed(cause: unknown): void {
+    const now = this.#driver.now();
+    this.#writing = true; // for ever: nothing can be written any more
+    this.machine.transportFailed(cause, now);
+    this.#driver.done(this.machine, now);
+  }
+
+  wrote(count: number): void {
+    this.#writing = false;
+    if (count > 0) this.machine.advanceTransmit(count);
+    this.#driver.done(this.machine, this.#driver.now());
+  }
+
+  /** Writes, ends, destroys, pauses and resumes as the machine says. Whether the machine learned of bytes taken. */
+  flush(): boolean {
+    if (this.#gone) return false;
+    const { machine, transport } = this;
+    let advanced = false;
+    if (machine.socketAction() !== "destroy") {
+      while (!this.#writing) {
+        const bytes = machine.peekTransmit();
+        if (bytes === null) break;
+        const count = transport.write(bytes);
+        this.#writing = count < bytes.length;
+        if (count > 0) {
+          machine.advanceTransmit(count);
+          advanced = true;
+        }
+      }
+    }
+    const action = machine.socketAction();
+    if (action === "destroy") {
+      this.#gone = true;
+      transport.destroy();
+      this.#driver.forget(machine);
+      return advanced;
+    }
+    if (action === "end" && !this.#ended && !this.#writing && machine.peekTransmit() === null) {
+      this.#ended = true;
+      transport.end();
+    }
+    const wanted = machine.wantsRead();
+    if (wanted !== this.#reading) {
+      this.#reading = wanted;
+      if (wanted) transport.resume();
+      else transport.pause();
+    }
+    return advanced;
+  }
+}
+
+/** The owner of a single machine that has no other, so that one driver serves both. */
+export function solo<E, M extends Machine<E>>(machine: M, clock: Clock): Owner<M> {
+  let dirty = true;
+  return {
+    settle: () => {
+      dirty = true;
+    },
+    nextDirty: () => {
+      if (!dirty) return null;
+      dirty = false;
+      return machine;
+    },
+    handleTimeout: (now) => {
+      machine.observeWall(clock.wall(), now);
+      machine.handleTimeout(now);
+      dirty = true;
+    },
+    deadline: () => machine.deadline(),
+  };
+}

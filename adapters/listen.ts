@@ -1,0 +1,262 @@
+/**
+ * `listen` for any platform: carries out what core's `Server` decides, and calls the application for each session.
+ *
+ * Rules: whatever a handler does, the others go on. What a handler threw is reported here and not told to the peer.
+ *
+ * @module
+ */
+
+import {
+  type Answer,
+  type Connection,
+  type ConnectionEvent,
+  type DrainOptions,
+  HeartwireError,
+  Server as CoreServer,
+  type ServerStats,
+} from "../core/mod.ts";
+import { type Address, parseAddress } from "./address.ts";
+import { Driver } from "./driver.ts";
+import { cancelled, listenError } from "./failure.ts";
+import { LiveSession, type SessionHost } from "./live_session.ts";
+import { type ListenOptions, report, unreadLimit } from "./options.ts";
+import type { Session } from "./session.ts";
+import type { Listener, ListenerSink, Platform, Transport } from "./transport.ts";
+import { listenUnix } from "./unix.ts";
+
+/** What a server does with a session. When it returns, the session is closed in order; when it throws, aborted. */
+export type SessionHandler = (session: Session) => void | PromiseLike<void>;
+
+/** A listening server. */
+export interface Server extends AsyncDisposable {
+  /** Where it listens: with the port that was taken for port 0. */
+  readonly address: Address;
+  /** The sessions that are open now. */
+  readonly sessions: ReadonlySet<Session>;
+  /** Resolves when it listens no more and every connection is gone. Never rejects. */
+  readonly closed: Promise<void>;
+  /** Counters. */
+  stats(): ServerStats;
+  /**
+   * Ends in good order: listens no more, tells every client when to dial again, lets each finish, within `closeTimeout`.
+   * Resolves as {@link Server.closed}.
+   */
+  drain(options?: DrainOptions): Promise<void>;
+  /** {@link Server.drain} with its defaults. */
+  close(): Promise<void>;
+  /**
+   * Ends at once: listens no more and aborts every session.
+   *
+   * @param text why, told to the peers, at most 255 bytes of UTF-8
+   */
+  abort(text?: string): Promise<void>;
+  /** {@link Server.close}. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** Listens on a platform; see the runtimes' `listen`. */
+export async function listenOn(
+  platform: Platform,
+  address: string | Address,
+  handler: SessionHandler,
+  options: ListenOptions = {},
+): Promise<Server> {
+  const { signal } = options;
+  if (signal?.aborted) throw cancelled(signal);
+  if (typeof handler !== "function") {
+    throw new HeartwireError("OPTION", "listen needs a handler of sessions", {
+      hint: "Pass a function as the second argument: it is called with each session.",
+    });
+  }
+  const where = typeof address === "object" ? address : parseAddress(address);
+  const server = new LiveServer(platform, handler, options);
+  try {
+    server.listens(
+      where.kind === "unix"
+        ? await listenUnix(platform, where, server)
+        : await platform.listen(where, server),
+    );
+  } catch (cause) {
+    throw listenError(where, cause);
+  }
+  if (signal?.aborted) {
+    await server.abort();
+    throw cancelled(signal);
+  }
+  return server;
+}
+
+/** Connections from one of these count together. */
+function keyOf(remote: Address): string {
+  // An IPv4 peer of a socket that listens on IPv6 too is the same peer.
+  return remote.kind === "tcp" ? remote.host.replace(/^::ffff:/i, "") : "unix";
+}
+
+class LiveServer implements Server, ListenerSink {
+  readonly closed: Promise<void>;
+  readonly #sessions = new Map<Connection, LiveSession>();
+  readonly #open = new Set<Session>();
+  readonly #handler: SessionHandler;
+  readonly #options: ListenOptions;
+  readonly #core: CoreServer;
+  readonly #driver: Driver<Connection, ConnectionEvent>;
+  #listener: Listener | null = null;
+  #listening = true;
+  #resolveClosed!: () => void;
+
+  constructor(platform: Platform, handler: SessionHandler, options: ListenOptions) {
+    const { signal: _signal, onHandlerError: _onHandlerError, authenticate, ...core } = options;
+    this.#handler = handler;
+    this.#options = options;
+    this.#core = new CoreServer({ ...core, ask: authenticate !== undefined }, platform.environment);
+    this.#driver = new Driver(this.#core, platform.clock, {
+      event: (connection, event) => this.#event(connection, event),
+      decide: () => this.#decide(),
+      detached: () => this.#finishIfOver(),
+    });
+    this.closed = new Promise((resolve) => this.#resolveClosed = resolve);
+  }
+
+  /** The socket is there. */
+  listens(listener: Listener): void {
+    this.#listener = listener;
+    this.#options.signal?.addEventListener("abort", this.#onAbort, { once: true });
+  }
+
+  readonly #onAbort = (): void => void this.close();
+
+  accepted(transport: Transport): void {
+    const now = this.#driver.now();
+    const connection = this.#core.accepted(keyOf(transport.remote), now);
+    if (connection === null) transport.destroy();
+    else this.#driver.attach(connection, transport);
+  }
+
+  failed(cause: unknown): void {
+    report(this.#options, cause, null, `${this.address.url} listens no more`);
+    void this.close();
+  }
+
+  #event(connection: Connection, event: ConnectionEvent): void {
+    if (event.type === "open") {
+      const created: LiveSession = new LiveSession(this.#hostOf(connection, (error) => {
+        report(this.#options, error, created, `the handler of ${created.remote.url} failed`);
+      }));
+      this.#sessions.set(connection, created);
+      this.#open.add(created);
+      created.event(connection, event);
+      return this.#driver.defer(() => void this.#serve(created));
+    }
+    const session = this.#sessions.get(connection);
+    if (session === undefined) return;
+    session.event(connection, event);
+    if (event.type === "closed") {
+      this.#sessions.delete(connection);
+      this.#open.delete(session);
+      session.ended(event.reason);
+    }
+  }
+
+  #hostOf(connection: Connection, report: (error: unknown) => void): SessionHost {
+    const driver = this.#driver;
+    return {
+      driver,
+      window: unreadLimit(this.#options),
+      close: (code, text) => {
+        const now = driver.now();
+        connection.close(code, text, now);
+        driver.done(connection, now);
+      },
+      abort: (text) => {
+        const now = driver.now();
+        connection.abort("ABORTED", text, now);
+        driver.done(connection, now);
+      },
+      fault: () => {
+        const now = driver.now();
+        connection.abort("INTERNAL", "", now);
+        driver.done(connection, now);
+      },
+      report,
+    };
+  }
+
+  async #serve(session: LiveSession): Promise<void> {
+    try {
+      await this.#handler(session);
+      await session.close();
+    } catch (error) {
+      session.handlerFailed(error);
+    }
+  }
+
+  #decide(): boolean {
+    const action = this.#core.nextAction();
+    if (action === null) return false;
+    const { id, question } = action;
+    const transport = this.#driver.transportOf(question.connection);
+    if (transport === null) return true; // gone meanwhile
+    void this.#admit({ remote: transport.remote, local: transport.local }).then((answer) => {
+      const now = this.#driver.now();
+      this.#core.answered(id, answer, now);
+      this.#driver.done(null, now);
+    });
+    return true;
+  }
+
+  async #admit(peer: { remote: Address; local: Address }): Promise<Answer> {
+    try {
+      if (await this.#options.authenticate!(peer) === true) return { admit: true };
+    } catch (error) {
+      report(this.#options, error, null, `authenticate failed for ${peer.remote.url}`);
+    }
+    return { admit: false, code: "UNAUTHORIZED", text: "" };
+  }
+
+  get address(): Address {
+    return this.#listener!.address;
+  }
+
+  get sessions(): ReadonlySet<Session> {
+    return this.#open;
+  }
+
+  stats(): ServerStats {
+    return this.#core.stats();
+  }
+
+  drain(options: DrainOptions = {}): Promise<void> {
+    const now = this.#driver.now();
+    this.#core.drain(options, now);
+    return this.#stop(now);
+  }
+
+  close(): Promise<void> {
+    return this.drain();
+  }
+
+  abort(text = ""): Promise<void> {
+    const now = this.#driver.now();
+    this.#core.abort(text, now);
+    return this.#stop(now);
+  }
+
+  #stop(now: number): Promise<void> {
+    if (this.#listening) {
+      this.#listening = false;
+      this.#options.signal?.removeEventListener("abort", this.#onAbort);
+      this.#listener?.close();
+    }
+    this.#driver.done(null, now);
+    this.#finishIfOver();
+    return this.closed;
+  }
+
+  #finishIfOver(): void {
+    if (!this.#listening && this.#driver.size === 0) this.#resolveClosed();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}

@@ -1,0 +1,314 @@
+/**
+ * What is behind a `Session`: it turns calls into inputs of the connection and events of the connection into promises.
+ *
+ * Rules:
+ * - Every input is followed by `driver.done`. No event handler here gives an input: sends that waited and handlers are deferred.
+ * - Everything that waits for a connection fails when that ends, typed, each with an error of its own.
+ * - The host (a client or a server) says when connections come and when the session is over; nothing here dials.
+ *
+ * @module
+ */
+
+import { type Agreement, type Connection, type ConnectionEvent, HeartwireError } from "../core/mod.ts";
+import type { Address } from "./address.ts";
+import type { MessageHandler } from "./consumers.ts";
+import type { Driver } from "./driver.ts";
+import { cancelled, endError, type EndReason } from "./failure.ts";
+import { Inbox } from "./inbox.ts";
+import { type Message, ReceivedMessage } from "./message.ts";
+import { Outbox } from "./outbox.ts";
+import { Pings } from "./pings.ts";
+import type { PingOptions, PingResult, Session, SessionStats, SignalOption } from "./session.ts";
+import { type SessionState, type Status, StatusFeed } from "./status.ts";
+import type { Transport } from "./transport.ts";
+
+/** What a session needs of the client or server that made it. The first three give an input and drain. */
+export interface SessionHost {
+  readonly driver: Driver<Connection, ConnectionEvent>;
+  /** What may wait unread of earlier conversations, bytes. */
+  readonly window: number;
+  close(code: number, text: string): void;
+  abort(text: string): void;
+  /** The application's handler failed: end the session and tell the peer no more than that. */
+  fault(): void;
+  /** Tells the application that its handler failed. Must not throw. */
+  report(error: unknown): void;
+}
+
+/** What sends may wait for at most, bytes. */
+const WAITING_MAX = 16 * 2 ** 20;
+const ACCEPTED = Promise.resolve();
+const encoder = new TextEncoder();
+
+/** A session that is or was connected. */
+export class LiveSession implements Session {
+  readonly closed: Promise<EndReason>;
+  readonly #host: SessionHost;
+  readonly #feed: StatusFeed;
+  readonly #inbox: Inbox<ReceivedMessage<Connection>>;
+  readonly #outbox = new Outbox(WAITING_MAX);
+  readonly #pings: Pings;
+  /** The errors made because the connection or session ended: not the application's fault when its handler throws them. */
+  readonly #endErrors = new WeakSet<Error>();
+  #connection: Connection | null = null;
+  #transport: Transport | null = null;
+  #last: Connection | null = null;
+  #lastReason: EndReason | null = null;
+  #ended: EndReason | null = null;
+  #closing = false;
+  #faulted = false;
+  #conversations = 0;
+  #discarded = 0;
+  #resolveClosed!: (reason: EndReason) => void;
+  /** Positions to be told as consumed before the next write, together. */
+  #consumed: ReceivedMessage<Connection> | null = null;
+
+  constructor(host: SessionHost) {
+    this.#host = host;
+    const { driver } = host;
+    this.#feed = new StatusFeed({ state: "connecting", attempt: 1 }, driver.now());
+    this.#pings = new Pings(driver);
+    this.closed = new Promise((resolve) => this.#resolveClosed = resolve);
+    this.#inbox = new Inbox({
+      processed: (message) => {
+        if (this.#consumed === null) driver.beforeFlush(this.#tellConsumed);
+        this.#consumed = message;
+      },
+      handlerFailed: (error) => this.handlerFailed(error),
+      defer: (task) => driver.defer(task),
+    });
+  }
+
+  // What the host says.
+
+  /** A dial began. */
+  connecting(attempt: number): void {
+    const { current } = this.#feed;
+    if (current.state === "connecting" && current.attempt === attempt) return;
+    this.#feed.publish({ state: "connecting", attempt }, this.#host.driver.now());
+  }
+
+  /** A connection's event. The first is "open". */
+  event(connection: Connection, event: ConnectionEvent): void {
+    const now = this.#host.driver.now();
+    if (event.type === "open") return this.#opened(connection, event.agreement, now);
+    if (connection !== this.#connection) return;
+    switch (event.type) {
+      case "message":
+        return this.#inbox.push(
+          new ReceivedMessage(event.bytes, event.owned, event.position, connection),
+        );
+      case "writable":
+        return this.#host.driver.defer(this.#sendWaiting);
+      case "pong":
+        return this.#pings.answered(event.sequence, event.rtt, event.hold);
+      case "suspect":
+        return this.#feed.publish({ state: "suspect", evidence: event.evidence }, now);
+      case "alive":
+        return this.#feed.publish(this.#live(connection.agreement!), now);
+      case "goaway": {
+        const { scope, code, text, retryAfter } = event;
+        return this.#feed.publish({ state: "draining", scope, code, text, retryAfter }, now);
+      }
+      case "closing": {
+        // Iteration ends with the session: a client that dials again may get messages of the next conversation.
+        const { text } = event;
+        const change = { state: "draining", scope: "session", code: "NONE", text, retryAfter: 0 } as const;
+        return this.#feed.publish(change, now);
+      }
+      case "closed":
+        return this.#disconnected(event.reason);
+      case "fault": // Counted in stats; one that is fatal is the reason of `closed`, which follows.
+    }
+  }
+
+  #live(agreement: Agreement, discarded = 0): { state: "live"; agreement: Agreement; discarded: number } {
+    return { state: "live", agreement, discarded };
+  }
+
+  #opened(connection: Connection, agreement: Agreement, now: number): void {
+    this.#connection = this.#last = connection;
+    this.#transport = this.#host.driver.transportOf(connection);
+    this.#conversations++;
+    const discarded = this.#inbox.drop(this.#host.window);
+    this.#discarded += discarded;
+    this.#feed.publish(this.#live(agreement, discarded), now);
+  }
+
+  #disconnected(reason: EndReason): void {
+    this.#connection = null;
+    this.#lastReason = reason;
+    const error = (): HeartwireError => this.#endError(reason);
+    this.#outbox.fail(error);
+    this.#pings.fail(error);
+  }
+
+  /** The connection ended; another dial follows. */
+  lost(reason: EndReason, retryIn: number): void {
+    this.#feed.publish({ state: "lost", reason, retryIn }, this.#host.driver.now());
+  }
+
+  /** The session is over. */
+  ended(reason: EndReason): void {
+    if (this.#ended !== null) return;
+    this.#ended = reason;
+    this.#disconnected(reason);
+    if (reason.kind === "aborted") this.#inbox.drop(0);
+    this.#inbox.end(reason.kind === "closed" ? null : this.#endError(reason));
+    this.#feed.publish({ state: "closed", reason }, this.#host.driver.now());
+    this.#resolveClosed(reason);
+  }
+
+  /** The application's handler threw: the session ends, unless it only passed on that it had ended. */
+  handlerFailed(error: unknown): void {
+    if (error instanceof Error && this.#endErrors.has(error)) return void this.close();
+    if (this.#faulted) return;
+    this.#faulted = true;
+    this.#host.report(error);
+    if (this.#ended === null) this.#host.fault();
+  }
+
+  #endError(reason: EndReason): HeartwireError {
+    const error = endError(reason);
+    this.#endErrors.add(error);
+    return error;
+  }
+
+  /** Why nothing can be sent now. */
+  #unsendable(): HeartwireError {
+    if (this.#ended !== null) return this.#endError(this.#ended);
+    if (this.#closing || this.#connection !== null) {
+      const error = new HeartwireError("CLOSED", "the session is closing: nothing more can be sent");
+      this.#endErrors.add(error);
+      return error;
+    }
+    return new HeartwireError("NOT_CONNECTED", "there is no connection at this time", {
+      retryable: true,
+      hint: "Wait for the status `live`, then send again.",
+      cause: this.#lastReason,
+    });
+  }
+
+  readonly #tellConsumed = (): void => {
+    const message = this.#consumed!;
+    this.#consumed = null;
+    const connection = ReceivedMessage.source(message);
+    if (connection !== this.#connection) return; // of an earlier conversation, or too late
+    const now = this.#host.driver.now();
+    connection.consumed(message.position, now);
+    this.#host.driver.done(connection, now);
+  };
+
+  readonly #sendWaiting = (): void => {
+    const connection = this.#connection;
+    if (connection === null || this.#outbox.empty) return;
+    const now = this.#host.driver.now();
+    this.#outbox.flush((bytes) => this.#give(connection, bytes, now));
+    this.#host.driver.done(connection, now);
+  };
+
+  #give(connection: Connection, bytes: Uint8Array, now: number): "accepted" | "blocked" {
+    try {
+      return connection.send(bytes, now);
+    } catch (error) {
+      // The peer closed meanwhile: no fault of the application's.
+      if (error instanceof HeartwireError && error.code === "ERR_HEARTWIRE_NOT_OPEN") {
+        throw this.#unsendable();
+      }
+      throw error;
+    }
+  }
+
+  // What the application says.
+
+  get state(): SessionState {
+    return this.#feed.current.state;
+  }
+
+  get agreement(): Agreement | null {
+    return this.#connection?.agreement ?? null;
+  }
+
+  get remote(): Address {
+    return this.#transport!.remote;
+  }
+
+  get local(): Address {
+    return this.#transport!.local;
+  }
+
+  send(data: string | Uint8Array, options: SignalOption = {}): Promise<void> {
+    const { signal } = options;
+    if (signal?.aborted) return Promise.reject(cancelled(signal));
+    const connection = this.#connection;
+    if (connection === null || this.#closing) return Promise.reject(this.#unsendable());
+    let bytes: Uint8Array;
+    if (typeof data === "string") bytes = encoder.encode(data);
+    else if (data instanceof Uint8Array) bytes = data;
+    else return Promise.reject(new HeartwireError("DATA", "send takes a string or a Uint8Array"));
+    if (!this.#outbox.empty) return this.#outbox.wait(bytes, signal);
+    const now = this.#host.driver.now();
+    let result: "accepted" | "blocked";
+    try {
+      result = this.#give(connection, bytes, now);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    const promise = result === "accepted" ? ACCEPTED : this.#outbox.wait(bytes, signal);
+    this.#host.driver.done(connection, now);
+    return promise;
+  }
+
+  messages(options: SignalOption = {}): AsyncIterableIterator<Message> {
+    return this.#inbox.iterate(options.signal);
+  }
+
+  [Symbol.asyncIterator](): AsyncIterableIterator<Message> {
+    return this.#inbox.iterate();
+  }
+
+  onMessage(handler: MessageHandler, options: SignalOption = {}): Promise<void> {
+    return this.#inbox.handle(handler, options.signal);
+  }
+
+  status(options: SignalOption = {}): AsyncIterableIterator<Status> {
+    return this.#feed.listen(options.signal);
+  }
+
+  ping(options: PingOptions = {}): Promise<PingResult> {
+    const connection = this.#connection;
+    if (connection === null) return Promise.reject(this.#unsendable());
+    return this.#pings.ask(connection, options);
+  }
+
+  stats(): SessionStats {
+    return {
+      ...this.#last!.stats(),
+      conversations: this.#conversations,
+      unread: this.#inbox.length,
+      unreadBytes: this.#inbox.bytes,
+      discarded: this.#discarded,
+    };
+  }
+
+  close(code = 0, text = ""): Promise<EndReason> {
+    if (this.#ended !== null || this.#closing) return this.closed;
+    try {
+      this.#host.close(code, text);
+    } catch (error) {
+      return Promise.reject(error); // a code that cannot be
+    }
+    this.#closing = true;
+    this.#outbox.fail(() => this.#unsendable());
+    this.#inbox.abandon();
+    return this.closed;
+  }
+
+  abort(text = ""): void {
+    if (this.#ended === null) this.#host.abort(text);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}

@@ -1,0 +1,61 @@
+/**
+ * Options of `connect` and `listen`: core's, and what only an adapter can do. core/options.ts checks core's part.
+ *
+ * @module
+ */
+
+import type { ClientOptions, ServerOptions } from "../core/mod.ts";
+import type { Address } from "./address.ts";
+import type { Session } from "./session.ts";
+
+/**
+ * What is called when the application's own code threw: a handler, with its session; without one `authenticate`, or the runtime
+ * because it cannot listen any more. The default writes to `console.error`.
+ */
+export type HandlerErrorReporter = (error: unknown, session: Session | null) => void;
+
+/** Options that `connect` and `listen` share. */
+export interface CommonOptions {
+  /** Called when a handler threw or rejected; its session has been ended with INTERNAL. Default: `console.error`. */
+  readonly onHandlerError?: HandlerErrorReporter;
+}
+
+/** Options of `connect`. */
+export interface ConnectOptions extends Omit<ClientOptions, "endpoints" | "secureTransport">, CommonOptions {
+  /** Gives the first connection up: `connect` rejects with `ERR_HEARTWIRE_CANCELLED`. Of no effect once connected. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Who wants to come in. */
+export interface Peer {
+  /** The peer's end of the connection. */
+  readonly remote: Address;
+  /** Our end of it. */
+  readonly local: Address;
+}
+
+/** Options of `listen`. */
+export interface ListenOptions extends Omit<ServerOptions, "ask" | "secureTransport">, CommonOptions {
+  /**
+   * Says whether a client is let in, before it is welcomed. `false`, and throwing, refuse with UNAUTHORIZED; what it throws is
+   * reported. The handshake's deadline bounds it.
+   */
+  readonly authenticate?: (peer: Peer) => boolean | PromiseLike<boolean>;
+  /** Closes the server in good order, as `close()` does; before it listens, `listen` rejects with `ERR_HEARTWIRE_CANCELLED`. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Calls the application's reporter, or the default; what that throws changes nothing. */
+export function report(options: CommonOptions, error: unknown, session: Session | null, what: string): void {
+  try {
+    if (options.onHandlerError !== undefined) options.onHandlerError(error, session);
+    else console.error(`heartwire: ${what}:`, error);
+  } catch (thrown) {
+    console.error("heartwire: onHandlerError failed:", thrown);
+  }
+}
+
+/** What may wait unread of earlier conversations: what the peer may have under way, as core/options.ts has it. */
+export function unreadLimit(options: ConnectOptions | ListenOptions): number {
+  return options.window ?? Math.max(2 ** 20, options.maxMessage ?? 0);
+}

@@ -1,0 +1,94 @@
+/**
+ * Sends that wait because the connection is blocked: in order, bounded, each with its signal.
+ *
+ * Rules: a message that waits is not copied; its sender must leave it alone until the promise settles. Each waits at most
+ * until the connection ends. What a sender does not wait for piles up here, so beyond the bound a send fails at once.
+ *
+ * @module
+ */
+
+import { HeartwireError } from "../core/mod.ts";
+import { cancelled } from "./failure.ts";
+
+interface Entry {
+  readonly bytes: Uint8Array;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+  readonly detach: () => void;
+}
+
+/** What one waiting send costs besides its bytes, about. */
+const OVERHEAD = 128;
+
+/** The waiting sends of one session. */
+export class Outbox {
+  readonly #limit: number;
+  /** In order; a set, so that one that is given up is let go of at once. */
+  readonly #queue = new Set<Entry>();
+  #bytes = 0;
+
+  /** @param limit bytes that may wait, overhead included; one message may always */
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /** Whether nobody waits. */
+  get empty(): boolean {
+    return this.#bytes === 0;
+  }
+
+  /** Waits for its turn. Resolves when the message was accepted. */
+  wait(bytes: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
+    const cost = bytes.length + OVERHEAD;
+    if (this.#bytes > 0 && this.#bytes + cost > this.#limit) {
+      return Promise.reject(
+        new HeartwireError("SEND_QUEUE_FULL", `${this.#bytes} bytes wait to be sent already`, {
+          retryable: true,
+          hint: "Await each send, or some of them, before the next.",
+        }),
+      );
+    }
+    return new Promise((resolve, reject) => {
+      const onAbort = (): void => {
+        this.#settle(entry);
+        reject(cancelled(signal!));
+      };
+      const entry: Entry = {
+        bytes,
+        resolve,
+        reject,
+        detach: () => signal?.removeEventListener("abort", onAbort),
+      };
+      signal?.addEventListener("abort", onAbort, { once: true });
+      this.#bytes += cost;
+      this.#queue.add(entry);
+    });
+  }
+
+  #settle(entry: Entry): void {
+    entry.detach();
+    this.#queue.delete(entry);
+    this.#bytes -= entry.bytes.length + OVERHEAD;
+  }
+
+  /** Sends in order until `send` says "blocked". What it throws fails that message alone. */
+  flush(send: (bytes: Uint8Array) => "accepted" | "blocked"): void {
+    for (const entry of this.#queue) {
+      try {
+        if (send(entry.bytes) === "blocked") return;
+        entry.resolve();
+      } catch (error) {
+        entry.reject(error);
+      }
+      this.#settle(entry);
+    }
+  }
+
+  /** Fails all that wait, each with an error of its own. */
+  fail(error: () => HeartwireError): void {
+    for (const entry of this.#queue) {
+      this.#settle(entry);
+      entry.reject(error());
+    }
+  }
+}

@@ -1,0 +1,80 @@
+/**
+ * The PINGs that an application asked for and waits for.
+ *
+ * @module
+ */
+
+import { type Connection, type ConnectionEvent, HeartwireError } from "../core/mod.ts";
+import { numberOption } from "../core/errors.ts";
+import type { Driver } from "./driver.ts";
+import { cancelled } from "./failure.ts";
+import type { PingOptions, PingResult } from "./session.ts";
+
+interface Waiting {
+  readonly resolve: (result: PingResult) => void;
+  readonly reject: (error: unknown) => void;
+  readonly detach: () => void;
+}
+
+/** The waiting pings of one session. */
+export class Pings {
+  readonly #driver: Driver<Connection, ConnectionEvent>;
+  readonly #waiting = new Map<number, Waiting>();
+
+  constructor(driver: Driver<Connection, ConnectionEvent>) {
+    this.#driver = driver;
+  }
+
+  /** Sends one. */
+  ask(connection: Connection, options: PingOptions): Promise<PingResult> {
+    const { signal, timeout } = options;
+    if (signal?.aborted) return Promise.reject(cancelled(signal));
+    const now = this.#driver.now();
+    let sequence: number;
+    try {
+      if (timeout !== undefined) numberOption("timeout", timeout, 0, Infinity);
+      sequence = connection.ping(now);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    const promise = new Promise<PingResult>((resolve, reject) => {
+      const giveUp = (error: HeartwireError): void => {
+        this.#take(sequence);
+        reject(error);
+      };
+      const onAbort = (): void => giveUp(cancelled(signal!));
+      const cancelAlarm = timeout === undefined ? null : this.#driver.at(now + timeout, () => {
+        giveUp(
+          new HeartwireError("TIMEOUT", `no answer to ping ${sequence} within ${timeout} ms`, {
+            retryable: true,
+          }),
+        );
+      });
+      signal?.addEventListener("abort", onAbort, { once: true });
+      const detach = (): void => {
+        cancelAlarm?.();
+        signal?.removeEventListener("abort", onAbort);
+      };
+      this.#waiting.set(sequence, { resolve, reject, detach });
+    });
+    this.#driver.done(connection, now);
+    return promise;
+  }
+
+  #take(sequence: number): Waiting | undefined {
+    const waiting = this.#waiting.get(sequence);
+    this.#waiting.delete(sequence);
+    waiting?.detach();
+    return waiting;
+  }
+
+  /** The answer came. */
+  answered(sequence: number, rtt: number, hold: number): void {
+    this.#take(sequence)?.resolve({ sequence, rtt, hold });
+  }
+
+  /** Fails all that wait, each with an error of its own. */
+  fail(error: () => HeartwireError): void {
+    for (const sequence of [...this.#waiting.keys()]) this.#take(sequence)!.reject(error());
+  }
+}

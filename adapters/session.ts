@@ -1,0 +1,124 @@
+/**
+ * The session: what an application holds of a connection.
+ *
+ * This file is its face; live_session.ts is what is behind it. A session belongs to one connection, or, at a client with
+ * `reconnect`, to one connection after another. Each of these is a *conversation* of its own: what was sent and not yet
+ * processed when a connection ended may be lost, and so may what the peer sent; the session says so (`lost`) and goes on.
+ *
+ * @module
+ */
+
+import type { Agreement, ConnectionStats } from "../core/mod.ts";
+import type { Address } from "./address.ts";
+import type { MessageHandler } from "./consumers.ts";
+import type { EndReason } from "./failure.ts";
+import type { Message } from "./message.ts";
+import type { SessionState, Status } from "./status.ts";
+
+/** An operation that can be given up. */
+export interface SignalOption {
+  /** Gives the operation up: it fails with `ERR_HEARTWIRE_CANCELLED`, whose `cause` is the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Options of {@link Session.ping}. */
+export interface PingOptions extends SignalOption {
+  /** Fail with `ERR_HEARTWIRE_TIMEOUT` after so long, ms; default: when the connection is held dead. */
+  readonly timeout?: number | undefined;
+}
+
+/** The answer to a {@link Session.ping}. Times in ms. */
+export interface PingResult {
+  /** The number of the PING on this connection; automatic heartbeats count too. */
+  readonly sequence: number;
+  /** Round trip, without what the peer took. */
+  readonly rtt: number;
+  /** For how long the peer held the answer back. */
+  readonly hold: number;
+}
+
+/** What a session counts: its current or last connection, and what is of the session. */
+export interface SessionStats extends ConnectionStats {
+  /** Connections that were live, one after another. */
+  readonly conversations: number;
+  /** Messages received that the application has not taken yet. */
+  readonly unread: number;
+  /** Their bytes, and 64 for each message. */
+  readonly unreadBytes: number;
+  /** Messages dropped unread because more than a window of earlier conversations waited. */
+  readonly discarded: number;
+}
+
+/** A conversation with one peer: messages in order, and the knowledge whether it is still there. */
+export interface Session extends AsyncIterable<Message>, AsyncDisposable {
+  /** The state of now; {@link Session.status} tells its changes. */
+  readonly state: SessionState;
+  /** What both sides agreed on; null while not connected. */
+  readonly agreement: Agreement | null;
+  /** The peer's end of the current or last connection. */
+  readonly remote: Address;
+  /** Our end of it. */
+  readonly local: Address;
+  /** Resolves when the session has ended, with how. Never rejects. */
+  readonly closed: Promise<EndReason>;
+
+  /**
+   * Sends a message. Resolves when it was accepted: copied and put in order, not yet processed by the peer. While the connection
+   * is blocked it waits; until it resolves the bytes must not change. Sends keep their order, awaited or not.
+   *
+   * Rejects with {@link HeartwireError}: `ERR_HEARTWIRE_MESSAGE_TOO_LARGE`, `_SEND_QUEUE_FULL` (16 MiB wait already),
+   * `_NOT_CONNECTED` (between two connections; retryable), `_CLOSED` (the session is closed or closing), `_CANCELLED`, or
+   * with what ended the connection: `_DEAD`, `_LOST`, ...
+   */
+  send(data: string | Uint8Array, options?: SignalOption): Promise<void>;
+
+  /**
+   * The messages, one by one; `for await (const message of session)` is the same. A message counts as processed when the next one is
+   * asked for or the loop is left; until then its bytes are not credited to the peer. Leaving the loop leaves the session open.
+   *
+   * Ends when the peer closed in order. Throws `ERR_HEARTWIRE_DEAD`, `_LOST`, ... when the session ended otherwise,
+   * `_CONSUMED` when another consumer waits for messages, `_CANCELLED`.
+   */
+  messages(options?: SignalOption): AsyncIterableIterator<Message>;
+
+  /**
+   * Gives each message to a handler, the next when the one before is processed: when the handler returned, or what it returned is
+   * fulfilled. Faster than iteration. The promise settles as iteration ends; a server's handler returns it:
+   * `(session) => session.onMessage((message) => session.send(message.bytes))`. A handler that throws aborts the session.
+   */
+  onMessage(handler: MessageHandler, options?: SignalOption): Promise<void>;
+
+  /**
+   * The changes of state with their evidence, beginning with the state of now and ending behind `closed`. Each call has a queue of its
+   * own, of 64 at most: who does not listen loses the oldest and sees how many in `missed`.
+   */
+  status(options?: SignalOption): AsyncIterableIterator<Status>;
+
+  /**
+   * Asks the peer for an answer, besides the automatic heartbeats. Rejects with `ERR_HEARTWIRE_TIMEOUT`, `_CANCELLED`, `_NOT_CONNECTED`,
+   * `_NOT_OPEN`, `_PINGS_OPEN` (64 are unanswered), or what ended the connection.
+   */
+  ping(options?: PingOptions): Promise<PingResult>;
+
+  /** Counters and measures. */
+  stats(): SessionStats;
+
+  /**
+   * Ends in good order: what was accepted is delivered, and the peer's application finishes it. Bounded by `closeTimeout`. Messages that
+   * nobody is consuming at this time are dropped. Resolves as {@link Session.closed}; calling it again does nothing more.
+   *
+   * @param code the application's, 0 .. 2^53 - 1; default 0, an ordinary end
+   * @param text why, for a person, at most 255 bytes of UTF-8
+   */
+  close(code?: number, text?: string): Promise<EndReason>;
+
+  /**
+   * Ends at once: tells the peer if that is possible, drops everything that waits.
+   *
+   * @param text why, told to the peer, at most 255 bytes of UTF-8
+   */
+  abort(text?: string): void;
+
+  /** {@link Session.close}. */
+  [Symbol.asyncDispose](): Promise<void>;
+}

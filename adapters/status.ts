@@ -1,0 +1,161 @@
+/**
+ * What a session tells of its connection: states with evidence, to any number of listeners.
+ *
+ * Rules: every listener has its own queue, which begins with the state of now and ends behind `closed`. A queue is bounded;
+ * a listener that does not listen loses the oldest and is told how many.
+ *
+ * @module
+ */
+
+import type { Agreement, Code, Evidence } from "../core/mod.ts";
+import { cancelled, type EndReason } from "./failure.ts";
+import { Fifo } from "./fifo.ts";
+
+/** The states of a session. */
+export type SessionState = "connecting" | "live" | "suspect" | "draining" | "lost" | "closed";
+
+/** What every status has. */
+export interface StatusBase {
+  /** When, on the runtime's monotonic clock (`performance.now()`), ms. */
+  readonly at: number;
+  /** How many statuses before this one this listener lost because it did not listen. */
+  readonly missed: number;
+}
+
+/** A change of a session's state. Times in ms. */
+export type Status =
+  & StatusBase
+  & (
+    /** A dial is under way; `attempt` counts from 1. */
+    | { readonly state: "connecting"; readonly attempt: number }
+    /** The connection is open, or no longer suspected. */
+    | {
+      readonly state: "live";
+      readonly agreement: Agreement;
+      /** Messages of earlier conversations that were dropped unread, since more than a window of them waited. */
+      readonly discarded: number;
+    }
+    /** Two thirds of the time to a verdict have passed without what should have come. */
+    | { readonly state: "suspect"; readonly evidence: Evidence }
+    /** The peer announced that it will end the connection (or only this conversation), and why. */
+    | {
+      readonly state: "draining";
+      readonly scope: "connection" | "session";
+      readonly code: Code;
+      readonly text: string;
+      readonly retryAfter: number;
+    }
+    /** The connection ended; the next dial comes in `retryIn` ms. */
+    | { readonly state: "lost"; readonly reason: EndReason; readonly retryIn: number }
+    /** The session ended; nothing follows. */
+    | { readonly state: "closed"; readonly reason: EndReason }
+  );
+
+/** A status without what the feed adds to it. */
+export type StatusChange = Status extends infer S ? S extends Status ? Omit<S, keyof StatusBase> : never
+  : never;
+
+/** So many statuses wait for a listener at most. */
+const QUEUE_MAX = 64;
+
+/** Publishes statuses to listeners. */
+export class StatusFeed {
+  readonly #listeners = new Set<Listener>();
+  #current: Status;
+
+  constructor(first: StatusChange, at: number) {
+    this.#current = { ...first, at, missed: 0 } as Status;
+  }
+
+  get current(): Status {
+    return this.#current;
+  }
+
+  publish(change: StatusChange, at: number): void {
+    const status = this.#current = { ...change, at, missed: 0 } as Status;
+    for (const listener of this.#listeners) listener.push(status);
+    if (status.state === "closed") this.#listeners.clear();
+  }
+
+  listen(signal?: AbortSignal): AsyncIterableIterator<Status> {
+    const listener = new Listener((left) => this.#listeners.delete(left), signal);
+    listener.push(this.#current);
+    if (this.#current.state !== "closed") this.#listeners.add(listener);
+    return listener;
+  }
+}
+
+interface Waiting {
+  readonly resolve: (result: IteratorResult<Status>) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+const DONE: IteratorResult<Status> = Object.freeze({ done: true, value: undefined });
+
+class Listener implements AsyncIterableIterator<Status> {
+  readonly #queue = new Fifo<Status>();
+  readonly #waiting = new Fifo<Waiting>();
+  readonly #left: (listener: Listener) => void;
+  readonly #signal: AbortSignal | undefined;
+  #missed = 0;
+  /** No more comes; what waits may still be taken. */
+  #ended = false;
+
+  constructor(left: (listener: Listener) => void, signal: AbortSignal | undefined) {
+    this.#left = left;
+    this.#signal = signal;
+    signal?.addEventListener("abort", this.#onAbort, { once: true });
+  }
+
+  readonly #onAbort = (): void => {
+    this.#waiting.shift()?.reject(cancelled(this.#signal!));
+    this.#leave();
+  };
+
+  #leave(): void {
+    this.#queue.clear();
+    this.#end();
+    this.#left(this);
+  }
+
+  #end(): void {
+    this.#ended = true;
+    this.#signal?.removeEventListener("abort", this.#onAbort);
+    for (const { resolve } of this.#waiting.takeAll()) resolve(DONE);
+  }
+
+  push(status: Status): void {
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#queue.push(status);
+    else next.resolve({ done: false, value: status });
+    if (this.#queue.length > QUEUE_MAX) {
+      this.#queue.shift();
+      this.#missed++;
+    }
+    if (status.state === "closed") this.#end();
+  }
+
+  next(): Promise<IteratorResult<Status>> {
+    if (this.#signal?.aborted) {
+      this.#leave();
+      return Promise.reject(cancelled(this.#signal));
+    }
+    const status = this.#queue.shift();
+    if (status !== undefined) {
+      const value = this.#missed === 0 ? status : { ...status, missed: this.#missed };
+      this.#missed = 0;
+      return Promise.resolve({ done: false, value });
+    }
+    if (this.#ended) return Promise.resolve(DONE);
+    return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
+  }
+
+  return(): Promise<IteratorResult<Status>> {
+    this.#leave();
+    return Promise.resolve(DONE);
+  }
+
+  [Symbol.asyncIterator](): AsyncIterableIterator<Status> {
+    return this;
+  }
+}
