@@ -436,8 +436,11 @@ export class Connection implements Machine<ConnectionEvent> {
     return new Connection(link.role, link.options, environment, toMillis(link.now), this);
   }
 
-  /** The canonical key: times relative to now, sequences to their base, no statistics. Equal keys step alike. */
-  key(): string {
-    return this.#link.key();
+  /**
+   * The canonical key at this time: times relative to it, sequences to their base, no statistics. Equal
+   * keys step alike. Bytes that wait for the transport stand in it as they are.
+   */
+  key(now: number): string {
+    return this.#link.key(toMicros(now));
   }
 }

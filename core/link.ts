@@ -134,8 +134,8 @@ export class Link {
   }
 
   /** 0.1 ms since WELCOME, modulo 2^32. */
-  timestamp(): number {
-    return Math.floor((this.now - this.epoch) / 100) % 0x1_0000_0000;
+  timestamp(now: Micros = this.now): number {
+    return Math.floor((now - this.epoch) / 100) % 0x1_0000_0000;
   }
 
   ping(asks: boolean): number {
@@ -310,23 +310,21 @@ export class Link {
   }
 
   /** The canonical form: times relative to now, sequences to their base, no statistics. */
-  key(): string {
+  key(now: Micros): string {
     const flags = [this.eof, this.blocked, this.closeSent, this.turning].map(Number).join("");
     const ends = JSON.stringify([this.closing, this.closeReceived, this.goaway, this.reason?.kind]);
     const { received } = this.inbound;
     const owed = [this.unacknowledged, received - this.ackedReceived, received - this.ackedProcessed];
     return [
       `${this.role} ${this.phase} ${this.action} ${this.version} ${flags} ${ends}`,
-      this.timers.key(this.now),
+      this.timers.key(now),
       this.decoder.key(),
       this.inbound.key(),
-      this.outbound.key(this.now),
+      this.outbound.key(now),
       this.transmit.key(),
-      `${owed.join(",")} ${this.counters.heartbeatFaults} ${
-        this.decoder.inFrame ? this.now - this.grewAt : 0
-      }`,
-      this.liveness?.key(this.now, this.transmit.written) ?? "",
-      this.checks?.key(this.timestamp()) ?? "",
+      `${owed.join(",")} ${this.counters.heartbeatFaults} ${this.decoder.inFrame ? now - this.grewAt : 0}`,
+      this.liveness?.key(now, this.transmit.written) ?? "",
+      this.checks?.key(this.timestamp(now)) ?? "",
     ].join("\n");
   }
 }

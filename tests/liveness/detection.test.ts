@@ -195,8 +195,8 @@ describe("detection", () => {
     pair.run(2_500);
     pair.server.out.latency = 1;
     pair.run(60_000);
-    assertEquals(pair.client.of("suspect").length, 1);
-    assertEquals(pair.client.of("alive").length, 1);
+    assertGreaterOrEqual(pair.client.of("suspect").length, 1);
+    assertEquals(pair.client.of("alive").length, pair.client.of("suspect").length);
     for (const side of [pair.client, pair.server]) assertEquals(side.connection.phase, "open", side.name);
   });
 });

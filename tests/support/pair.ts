@@ -11,6 +11,7 @@
  */
 
 import { Connection } from "../../core/connection.ts";
+import type { Environment } from "../../core/environment.ts";
 import type { ConnectionEvent } from "../../core/events.ts";
 import type { ConnectionOptions } from "../../core/options.ts";
 import { Random, seeded } from "./random.ts";
@@ -37,6 +38,14 @@ export class Wire {
   queue: { at: number; bytes: Uint8Array | null }[] = [];
   #free = 0;
 
+  /** A copy. */
+  clone(): Wire {
+    const copy = Object.assign(new Wire(), this);
+    copy.queue = this.queue.slice();
+    copy.#free = this.#free;
+    return copy;
+  }
+
   put(bytes: Uint8Array | null, now: number): void {
     if (this.cut) return;
     const begin = Math.max(now, this.#free);
@@ -51,7 +60,7 @@ export class Side {
   readonly name: string;
   readonly connection: Connection;
   /** What it sends goes here. */
-  readonly out: Wire = new Wire();
+  readonly out: Wire;
   readonly events: Seen[] = [];
   /** Messages whole, copied. */
   readonly messages: Uint8Array[] = [];
@@ -68,9 +77,17 @@ export class Side {
   /** The transport takes at most so many bytes at a time, and nothing at 0. */
   takes = Infinity;
 
-  constructor(name: string, connection: Connection) {
+  constructor(name: string, connection: Connection, out: Wire = new Wire()) {
     this.name = name;
     this.connection = connection;
+    this.out = out;
+  }
+
+  /** A copy around another machine; what was seen stays behind. */
+  copy(connection: Connection): Side {
+    const { consumes, stalledUntil, ended, destroyed, sent, takes } = this;
+    const copy = new Side(this.name, connection, this.out.clone());
+    return Object.assign(copy, { consumes, stalledUntil, ended, destroyed, sent, takes });
   }
 
   /** The events of one type. */
@@ -88,6 +105,8 @@ export class Side {
 /** What a {@link Pair} is made of. */
 export interface PairOptions {
   readonly seed?: number;
+  /** Entropy and checksum; default seeded entropy and the pure checksum. */
+  readonly environment?: Environment;
   readonly client?: ConnectionOptions;
   readonly server?: ConnectionOptions;
   /** The clock's first time, ms. */
@@ -103,20 +122,34 @@ export class Pair {
   readonly server: Side;
   #accepts: boolean;
 
-  constructor(options: PairOptions = {}) {
-    this.now = options.start ?? 1_000;
+  constructor(options: PairOptions = {}, from?: Pair) {
+    this.now = from?.now ?? options.start ?? 1_000;
+    this.#accepts = from?.#accepts ?? options.accepts ?? true;
     const random = new Random(options.seed ?? 1);
-    this.client = new Side(
-      "client",
-      new Connection("client", options.client ?? {}, seeded(random), this.now),
-    );
-    this.server = new Side(
-      "server",
-      new Connection("server", options.server ?? {}, seeded(random), this.now),
-    );
-    this.#accepts = options.accepts ?? true;
+    const environment = options.environment ?? seeded(random);
+    if (from !== undefined) {
+      this.client = from.client.copy(from.client.connection.clone(environment));
+      this.server = from.server.copy(from.server.connection.clone(environment));
+      return;
+    }
+    this.client = new Side("client", new Connection("client", options.client ?? {}, environment, this.now));
+    this.server = new Side("server", new Connection("server", options.server ?? {}, environment, this.now));
     this.drain(this.client);
     this.drain(this.server);
+  }
+
+  /** A copy that goes on independently. */
+  clone(environment?: Environment): Pair {
+    return new Pair(environment === undefined ? {} : { environment }, this);
+  }
+
+  /** The canonical key of the whole: both machines and what is on the way between them. */
+  key(): string {
+    const wire = (side: Side): string =>
+      side.out.queue.map((item) => `${item.at - this.now}:${item.bytes?.length ?? "end"}`).join(" ");
+    return [this.client, this.server].map((side) => `${side.connection.key(this.now)}\n~ ${wire(side)}`).join(
+      "\n=\n",
+    );
   }
 
   /** A pair whose handshake is complete. */
