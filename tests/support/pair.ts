@@ -124,7 +124,7 @@ export class Pair {
 
   constructor(options: PairOptions = {}, from?: Pair) {
     this.now = from?.now ?? options.start ?? 1_000;
-    this.#accepts = from?.#accepts ?? options.accepts ?? true;
+    this.#accepts = (from === undefined ? options.accepts : from.#accepts) ?? true;
     const random = new Random(options.seed ?? 1);
     const environment = options.environment ?? seeded(random);
     if (from !== undefined) {
