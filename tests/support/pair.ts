@@ -146,7 +146,9 @@ export class Pair {
   /** The canonical key of the whole: both machines and what is on the way between them. */
   key(): string {
     const wire = (side: Side): string =>
-      side.out.queue.map((item) => `${item.at - this.now}:${item.bytes?.length ?? "end"}`).join(" ");
+      side.out.queue.map((item) =>
+        `${Math.round((item.at - this.now) * 1_000)}:${item.bytes?.length ?? "end"}`
+      ).join(" ");
     return [this.client, this.server].map((side) => `${side.connection.key(this.now)}\n~ ${wire(side)}`).join(
       "\n=\n",
     );
