@@ -71,6 +71,9 @@ export class ByteQueue {
 
   /** Says that `count` bytes were written at `at`. */
   commit(count: number): void {
+    if (this.at + count > this.bytes.length) {
+      throw new HeartwireError("COMMIT", `committed ${count} bytes, ${this.bytes.length - this.at} reserved`);
+    }
     this.at += count;
     this.pending += count;
     this.#burst += count;

@@ -60,6 +60,11 @@ export function crc32(bytes: Uint8Array, start: number, end: number, seed: numbe
   return ~crc >>> 0;
 }
 
+/** From how many bytes on this environment's own CRC is to be used. Never for none: zlib takes no bytes for no seed. */
+export function nativeFrom(environment: Environment): number {
+  return environment.crc32 === undefined ? Infinity : Math.max(1, environment.crc32From ?? NATIVE_FROM);
+}
+
 /** The same, by whichever of the two is faster for so many bytes. */
 export function checksum(
   environment: Environment,
@@ -68,9 +73,6 @@ export function checksum(
   end: number,
   seed: number,
 ): number {
-  const native = environment.crc32;
-  if (native === undefined || end - start < (environment.crc32From ?? NATIVE_FROM)) {
-    return crc32(bytes, start, end, seed);
-  }
-  return native(bytes.subarray(start, end), seed) >>> 0;
+  if (end - start < nativeFrom(environment)) return crc32(bytes, start, end, seed);
+  return environment.crc32!(bytes.subarray(start, end), seed) >>> 0;
 }

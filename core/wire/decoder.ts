@@ -13,7 +13,7 @@
 
 import type { Environment } from "../environment.ts";
 import { decodeBody } from "./bodies.ts";
-import { checksum, crc32, NATIVE_FROM } from "./crc32.ts";
+import { checksum, crc32, nativeFrom } from "./crc32.ts";
 import { type Fault, fault } from "./fault.ts";
 import type { ControlFrame } from "./frames.ts";
 import { describeForeign, type Foreign, prefaceDiffers, recogniseForeign } from "./preface.ts";
@@ -84,7 +84,6 @@ export class Decoder {
   foreign: Foreign | null = null;
 
   readonly #environment: Environment;
-  readonly #native: ((bytes: Uint8Array, seed: number) => number) | undefined;
   readonly #nativeFrom: number;
   /** Bytes of the preface that came. */
   #prefaceBytes = 0;
@@ -101,8 +100,7 @@ export class Decoder {
   /** @param environment its `crc32` is used for large frames */
   constructor(environment: Environment) {
     this.#environment = environment;
-    this.#native = environment.crc32;
-    this.#nativeFrom = environment.crc32From ?? NATIVE_FROM;
+    this.#nativeFrom = nativeFrom(environment);
   }
 
   /** Whether a frame, or the preface, has begun and is not finished. */
@@ -112,6 +110,7 @@ export class Decoder {
 
   /** How many bytes of the unfinished frame or preface are here. */
   get heldBytes(): number {
+    if (this.#stopped) return 0;
     return this.#prefaceBytes < PREFACE_BYTES ? this.#prefaceBytes : this.#heldBytes;
   }
 
@@ -143,10 +142,11 @@ export class Decoder {
     const end = bytes.length;
     let at = 0;
     this.#lent = false;
-    if (this.#prefaceBytes < PREFACE_BYTES) {
+    const have = this.#prefaceBytes;
+    if (have < PREFACE_BYTES) {
       const found = this.#preface(bytes, sink);
       if (found !== null || this.#stopped) return found;
-      at = this.#consumed;
+      at = this.#prefaceBytes - have;
     }
     while (this.#heldBytes > 0 && at < end) {
       at = this.#gather(bytes, at, end);
@@ -183,9 +183,6 @@ export class Decoder {
     return null;
   }
 
-  /** How many bytes of this push the preface took. */
-  #consumed = 0;
-
   #preface(bytes: Uint8Array, sink: FrameSink): Fault | null {
     const have = this.#prefaceBytes;
     const differs = prefaceDiffers(bytes, 0, bytes.length, have);
@@ -198,7 +195,6 @@ export class Decoder {
     const lowestAt = MAGIC.length - have;
     if (lowestAt >= 0 && lowestAt < taken) this.#lowest = bytes[lowestAt]!;
     this.#prefaceBytes = have + taken;
-    this.#consumed = taken;
     if (this.#prefaceBytes === PREFACE_BYTES) {
       this.framesDecoded++;
       sink.preface(this.#lowest, bytes[taken - 1]!);
@@ -250,10 +246,9 @@ export class Decoder {
       const payloadAt = body + 2;
       const size = bodyEnd - payloadAt;
       const payload = new Uint8Array(bytes.buffer, bytes.byteOffset + payloadAt, size);
-      const native = this.#native;
-      const crc = native === undefined || size < this.#nativeFrom
+      const crc = size < this.#nativeFrom
         ? crc32(bytes, from, bodyEnd, 0)
-        : native(payload, crc32(bytes, from, payloadAt, 0)) >>> 0;
+        : this.#environment.crc32!(payload, crc32(bytes, from, payloadAt, 0)) >>> 0;
       if (crc !== readUint32(bytes, bodyEnd)) return checksumFault(crc, bytes, bodyEnd);
       if (size > MAX_CHUNK) return fault("FRAME_MALFORMED", `payload of ${size} bytes, limit ${MAX_CHUNK}`);
       if (held) this.#lent = true;

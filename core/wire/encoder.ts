@@ -145,7 +145,7 @@ export function writeData(
 ): void {
   const size = end - start;
   const length = 1 + 2 + size + CRC_BYTES;
-  out.reserve(4 + length);
+  out.reserve(varintSize(length) + length);
   const { bytes, at: from } = out;
   let at = writeVarint(bytes, from, length);
   bytes[at] = FrameType.DATA | flags;

@@ -269,7 +269,8 @@ function encodeValue(each: Row, value: Value, frame: number): Uint8Array {
     wrong = each.form === "flag" ? null : `${each.name} is a boolean`;
     bytes = Uint8Array.of(value ? 1 : 0);
   } else {
-    bytes = typeof value === "string" ? encodeText(value, each.max + 1) : value;
+    // With room for one code point too many, so that too long a text is seen and not cut.
+    bytes = typeof value === "string" ? encodeText(value, each.max + 4) : value;
     wrong = checkSize(each, bytes.length);
   }
   if (wrong !== null) throw misuse(`parameter ${wrong}`);

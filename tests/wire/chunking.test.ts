@@ -1,0 +1,187 @@
+/** However a stream is cut, good or bad, a decoder sees the same; what it holds follows what came. */
+
+import { test } from "node:test";
+import { assert, assertEquals, assertLessOrEqual } from "@std/assert";
+import fc from "fast-check";
+import { Decoder } from "../../core/wire/decoder.ts";
+import { FRAME_LIMIT } from "../../core/wire/registry.ts";
+import {
+  Collector,
+  cut,
+  cuts,
+  decode,
+  hex,
+  join,
+  NATIVE,
+  type Outcome,
+  PREFACE,
+  rawFrame,
+  samples,
+  unhex,
+} from "../support/wire.ts";
+
+const preface = unhex(PREFACE);
+
+/** What must not depend on the cuts. Who a stranger is can be told only from what came with the first wrong byte. */
+function essence({ seen, fault, heldBytes, key }: Outcome): unknown {
+  return { seen, heldBytes, key, fault: fault?.code === "NOT_HEARTWIRE" ? fault.code : fault };
+}
+
+function sameHoweverCut(stream: Uint8Array, sizes: readonly number[]): void {
+  const whole = essence(decode([stream]));
+  assertEquals(essence(decode(cut(stream, sizes))), whole);
+  assertEquals(essence(decode(cut(stream, [1]))), whole);
+}
+
+const valid = fc.array(samples, { minLength: 1, maxLength: 8 })
+  .map((list) => join(preface, ...list.map(({ bytes }) => bytes)));
+
+/** Frames in order up to their trailer, of any type, with any body. */
+const repaired = fc.array(fc.tuple(fc.nat(255), fc.uint8Array({ maxLength: 90 })), {
+  minLength: 1,
+  maxLength: 8,
+})
+  .map((list) => join(preface, ...list.map(([type, body]) => rawFrame(type, body))));
+
+const damage = fc.record({
+  at: fc.nat(),
+  flip: fc.integer({ min: 1, max: 255 }),
+  drop: fc.nat(2),
+  add: fc.uint8Array({ maxLength: 2 }),
+});
+
+test("property: valid streams", () => {
+  fc.assert(fc.property(valid, cuts, sameHoweverCut), { numRuns: 150 });
+});
+
+test("property: damaged streams", () => {
+  fc.assert(
+    fc.property(valid, damage, cuts, (stream, { at, flip, drop, add }, sizes) => {
+      const place = at % stream.length;
+      const bad = join(stream.subarray(0, place), add, stream.subarray(place + drop));
+      bad[place]! ^= flip;
+      sameHoweverCut(bad, sizes);
+    }),
+    { numRuns: 150 },
+  );
+});
+
+test("property: random streams", () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 300 }), fc.boolean(), cuts, (bytes, greeted, sizes) => {
+      sameHoweverCut(greeted ? join(preface, bytes) : bytes, sizes);
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test("property: streams whose trailers are right and whose bodies are not", () => {
+  fc.assert(fc.property(repaired, cuts, sameHoweverCut), { numRuns: 500 });
+});
+
+test("property: a copy made at any place goes on alike and disturbs nothing", () => {
+  fc.assert(fc.property(valid, fc.nat(), cuts, (stream, at, sizes) => {
+    const place = at % (stream.length + 1);
+    const decoder = new Decoder(NATIVE);
+    decoder.frameLimit = FRAME_LIMIT;
+    const before = new Collector();
+    for (const piece of cut(stream.subarray(0, place), sizes)) decoder.push(piece, before);
+    const copy = decoder.clone();
+    assertEquals(copy.key(), decoder.key());
+    const after: string[] = [];
+    for (const each of [copy, decoder]) {
+      const sink = new Collector();
+      for (const piece of cut(stream.subarray(place), sizes)) each.push(piece, sink);
+      after.push(JSON.stringify([sink.seen, each.key(), each.framesDecoded, each.heldBytes]));
+    }
+    assertEquals(after[0], after[1]);
+  }));
+});
+
+test("an unfinished frame holds memory for what came, not for what was announced", () => {
+  const frame = rawFrame(0x43, new Uint8Array(16_386));
+  for (const sizes of [[1], [7], [1, 2, 3, 4, 5, 6, 7], [1_000]]) {
+    const decoder = new Decoder(NATIVE);
+    decoder.frameLimit = FRAME_LIMIT;
+    const sink = new Collector();
+    decoder.push(preface, sink);
+    let grown = 0;
+    let capacity = 0;
+    let came = 0;
+    for (const piece of cut(join(frame, frame, frame), sizes)) {
+      decoder.push(piece, sink);
+      came += piece.length;
+      assertEquals(decoder.heldBytes, came % frame.length);
+      assertLessOrEqual(decoder.heldMemory, Math.max(128, 2 * decoder.heldBytes));
+      if (decoder.heldMemory !== capacity) grown += capacity = decoder.heldMemory;
+    }
+    assertEquals(sink.seen.length, 4);
+    // What was allocated, and so what was copied, is a small multiple of what came: linear, however it is cut.
+    assertLessOrEqual(grown, 4 * came + 1_024);
+  }
+});
+
+test("a connection between frames holds nothing big", () => {
+  const decoder = new Decoder(NATIVE);
+  decoder.frameLimit = FRAME_LIMIT;
+  const sink = new Collector();
+  const big = rawFrame(0x43, new Uint8Array(16_386));
+  const small = rawFrame(0x43, new Uint8Array(20));
+  for (const piece of cut(join(preface, big, small, big, small), [100])) decoder.push(piece, sink);
+  assertEquals(decoder.inFrame, false);
+  assertLessOrEqual(decoder.heldMemory, 128);
+  // The end of a big frame and the beginning of a small one in the same chunk.
+  decoder.push(big.subarray(0, 9_000), sink);
+  decoder.push(join(big.subarray(9_000), small.subarray(0, 3)), sink);
+  assertEquals(decoder.heldBytes, 3);
+  assertLessOrEqual(decoder.heldMemory, 128);
+});
+
+test("a payload from a held frame stays while the next frame begins in the same push", () => {
+  const one = rawFrame(0x43, Uint8Array.of(0, 1, ...new Uint8Array(40).fill(0x11)));
+  const two = rawFrame(0x43, Uint8Array.of(0, 2, ...new Uint8Array(40).fill(0x22)));
+  for (let split = 1; split < one.length; split++) {
+    for (const tail of [1, 10, two.length - 1]) {
+      const decoder = new Decoder(NATIVE);
+      const views: Uint8Array[] = [];
+      const sink = new (class extends Collector {
+        override data(_flags: number, _sequence: number, payload: Uint8Array): void {
+          views.push(payload);
+        }
+      })();
+      decoder.push(join(preface, one.subarray(0, split)), sink);
+      decoder.push(join(one.subarray(split), two.subarray(0, tail)), sink);
+      assertEquals(views.map(hex), ["11".repeat(40)]);
+      decoder.push(two.subarray(tail), sink);
+      assertEquals(hex(views[1]!), "22".repeat(40));
+    }
+  }
+});
+
+test("frames are counted, and an unfinished one is told", () => {
+  const decoder = new Decoder(NATIVE);
+  const sink = new Collector();
+  const stream = join(preface, rawFrame(0x10, Uint8Array.of(1, 1)), rawFrame(0xff, new Uint8Array(3)));
+  const ends = [8, 8 + 8, 8 + 8 + 9];
+  assertEquals(stream.length, ends[2]);
+  for (let at = 0; at < stream.length; at++) {
+    decoder.push(stream.subarray(at, at + 1), sink);
+    const finished = ends.filter((end) => end <= at + 1).length;
+    assertEquals(decoder.framesDecoded, finished);
+    assertEquals(decoder.heldBytes, at + 1 - (ends[finished - 1] ?? 0));
+    assertEquals(decoder.inFrame, decoder.heldBytes > 0);
+  }
+});
+
+test("an empty push changes nothing", () => {
+  const decoder = new Decoder(NATIVE);
+  const sink = new Collector();
+  const stream = join(preface, rawFrame(0x10, Uint8Array.of(1, 1)));
+  for (const piece of cut(stream, [3])) {
+    const key = decoder.key();
+    assertEquals(decoder.push(new Uint8Array(0), sink), null);
+    assertEquals(decoder.key(), key);
+    decoder.push(piece, sink);
+  }
+  assert(sink.seen.length === 2);
+});

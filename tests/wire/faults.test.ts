@@ -1,0 +1,517 @@
+/** What a peer can do wrong: each fault of the codec with its code, and nothing processed after it. */
+
+import { describe, test } from "node:test";
+import { assert, assertEquals, assertLessOrEqual, assertNotEquals } from "@std/assert";
+import fc from "fast-check";
+import type { Code } from "../../core/codes.ts";
+import { Decoder } from "../../core/wire/decoder.ts";
+import { FRAME_LIMIT, FrameType, HANDSHAKE_FRAME_LIMIT } from "../../core/wire/registry.ts";
+import { writeVarint } from "../../core/wire/varint.ts";
+import {
+  Collector,
+  controlFrames,
+  controlSample,
+  cut,
+  decode,
+  hex,
+  join,
+  NATIVE,
+  PLAIN,
+  plainSamples,
+  PREFACE,
+  rawFrame,
+  type Sample,
+  samples,
+  unhex,
+} from "../support/wire.ts";
+
+const preface = unhex(PREFACE);
+const BEAT = "01 02 43e8 02 02 43e8 03 01 03";
+const NONCE = "00".repeat(16);
+
+/** One frame of each kind, the same ones in every run. */
+function oneOfEach(): Sample[] {
+  const kinds = [
+    ...Object.values(plainSamples),
+    ...Object.values(controlFrames).map((each) => each.map(controlSample)),
+  ];
+  const list = kinds.flatMap((kind) => fc.sample(kind, { seed: 5, numRuns: 3 }));
+  return list.filter(({ bytes }) => bytes.length <= 300);
+}
+
+/** The fault, however the bytes are cut, and what was seen before it. */
+function verdict(
+  bytes: Uint8Array,
+  limit = FRAME_LIMIT,
+): { code: Code | undefined; detail: string; seen: number } {
+  const { fault, seen } = decode([preface, bytes], PLAIN, limit);
+  const cutFault = decode(cut(join(preface, bytes), [1]), PLAIN, limit).fault;
+  assertEquals(cutFault, fault);
+  assertLessOrEqual(fault?.detail.length ?? 0, 120);
+  assert(!/[\n\r]/.test(fault?.detail ?? ""));
+  return { code: fault?.code, detail: fault?.detail ?? "", seen: seen.length - 1 };
+}
+
+function refused(code: Code, type: number, body: string): void {
+  const got = verdict(join(rawFrame(type, unhex(body)), rawFrame(0x10, Uint8Array.of(1, 1))));
+  assertEquals([got.code, got.seen], [code, 0], `type ${type.toString(16)}, body ${body}: ${got.detail}`);
+}
+
+function accepted(type: number, body: string): void {
+  const got = verdict(rawFrame(type, unhex(body)));
+  assertEquals(
+    [got.code, got.seen],
+    [undefined, 1],
+    `type ${type.toString(16)}, body ${body}: ${got.detail}`,
+  );
+}
+
+describe("lengths", () => {
+  const varint = (value: number): Uint8Array => {
+    const into = new Uint8Array(8);
+    return into.subarray(0, writeVarint(into, 0, value));
+  };
+  const cases: readonly (readonly [string, Uint8Array, Code])[] = [
+    ["0", varint(0), "LENGTH_INVALID"],
+    ["4, below type and trailer", varint(4), "LENGTH_INVALID"],
+    ["max + 1", varint(FRAME_LIMIT + 1), "FRAME_TOO_LARGE"],
+    ["2^31 - 1", varint(2 ** 31 - 1), "FRAME_TOO_LARGE"],
+    ["2^31", varint(2 ** 31), "FRAME_TOO_LARGE"],
+    ["2^31 + 1", varint(2 ** 31 + 1), "FRAME_TOO_LARGE"],
+    ["2^32 - 1", varint(2 ** 32 - 1), "FRAME_TOO_LARGE"],
+    ["2^53 - 1", varint(2 ** 53 - 1), "FRAME_TOO_LARGE"],
+    ["2^53", unhex("c020000000000000"), "FRAME_TOO_LARGE"],
+    ["2^62 - 1, every bit set", unhex("ffffffffffffffff"), "FRAME_TOO_LARGE"],
+    ["7 in two bytes", unhex("4007"), "LENGTH_INVALID"],
+    ["63 in two bytes", unhex("403f"), "LENGTH_INVALID"],
+    ["7 in four bytes", unhex("80000007"), "LENGTH_INVALID"],
+    ["16383 in four bytes", unhex("80003fff"), "LENGTH_INVALID"],
+    ["7 in eight bytes", unhex("c000000000000007"), "LENGTH_INVALID"],
+    ["0 in eight bytes", unhex("c000000000000000"), "LENGTH_INVALID"],
+  ];
+  for (const [name, bytes, code] of cases) {
+    test(`${name}: ${code}, before anything else came`, () => {
+      assertEquals(verdict(bytes).code, code);
+      assertEquals(verdict(join(bytes, new Uint8Array(100))).code, code);
+    });
+  }
+
+  test("the greatest passes, in either phase", () => {
+    for (const limit of [HANDSHAKE_FRAME_LIMIT, FRAME_LIMIT]) {
+      // An unknown type that may be ignored, for no known one is so long.
+      const frame = rawFrame(0x80, new Uint8Array(limit - 5));
+      assertEquals(verdict(frame, limit).code, undefined);
+      const { code, detail } = verdict(rawFrame(0x80, new Uint8Array(limit - 4)), limit);
+      assertEquals([code, detail], ["FRAME_TOO_LARGE", `length ${limit + 1}, limit ${limit}`]);
+    }
+  });
+
+  test("the least passes", () => {
+    assertEquals(verdict(rawFrame(0x80, new Uint8Array(0))).code, undefined);
+  });
+
+  test("the limit is the one in force when the frame is finished", () => {
+    const decoder = new Decoder(PLAIN);
+    const sink = new (class extends Collector {
+      override ack(): void {
+        decoder.frameLimit = FRAME_LIMIT;
+      }
+    })();
+    const stream = join(preface, rawFrame(0x10, unhex("0101")), rawFrame(0x80, new Uint8Array(2_000)));
+    assertEquals(decoder.push(stream, sink), null);
+  });
+});
+
+describe("trailers", () => {
+  test("a wrong trailer is CHECKSUM, whatever the type and the body", () => {
+    for (const type of [FrameType.PING, FrameType.DATA, FrameType.HELLO, 0x7f, 0xff]) {
+      const frame = rawFrame(type, new Uint8Array(30));
+      frame[frame.length - 1]! ^= 1;
+      assertEquals(verdict(frame).code, "CHECKSUM");
+    }
+  });
+
+  test("the trailer covers the length", () => {
+    const frame = rawFrame(0x80, new Uint8Array(30));
+    assertEquals(verdict(frame.subarray(1)).code, "LENGTH_INVALID");
+    frame[0]! -= 1;
+    assertEquals(verdict(frame).code, "CHECKSUM");
+  });
+
+  test("every change of any one byte of any frame is caught", () => {
+    for (const { bytes } of oneOfEach()) {
+      for (let at = 0; at < bytes.length; at++) {
+        for (const flip of [1, 2, 4, 8, 16, 32, 64, 128, 255, 0x5a]) {
+          const bad = bytes.slice();
+          bad[at]! ^= flip;
+          const decoder = new Decoder(NATIVE);
+          decoder.frameLimit = FRAME_LIMIT;
+          const sink = new Collector();
+          decoder.push(preface, sink);
+          const fault = decoder.push(bad, sink) ?? decoder.end();
+          assertEquals(sink.seen.length, 1, `byte ${at} of ${hex(bytes)} xor ${flip}`);
+          assertNotEquals(fault, null);
+        }
+      }
+    }
+  });
+});
+
+describe("types", () => {
+  const known = new Set<number>([
+    0x01,
+    0x02,
+    0x03,
+    0x04,
+    0x05,
+    0x08,
+    0x09,
+    0x0a,
+    0x0b,
+    0x10,
+    0x11,
+    0x18,
+    0x19,
+    0x1a,
+  ]);
+  for (let type = 0x40; type <= 0x44; type++) known.add(type);
+  for (let type = 0x48; type <= 0x50; type++) known.add(type);
+
+  test("each is known, unknown, or skipped", () => {
+    for (let type = 0; type < 256; type++) {
+      const { code, seen } = verdict(rawFrame(type, new Uint8Array(0)));
+      if (type >= 0x80) assertEquals([code, seen], [undefined, 0]);
+      else if (known.has(type)) assert(code !== "UNKNOWN_FRAME");
+      else assertEquals(code, "UNKNOWN_FRAME");
+    }
+  });
+
+  test("what is skipped does not end the stream", () => {
+    const stream = join(rawFrame(0xff, new Uint8Array(500)), rawFrame(0x10, unhex("0101")));
+    assertEquals(verdict(stream), { code: undefined, detail: "", seen: 1 });
+  });
+});
+
+describe("layouts", () => {
+  test("property: a frame that is a byte shorter or longer than its layout is refused", () => {
+    // Those that end in a payload have no layout to fit, and of parameters any number is right.
+    const open = ["data", "volatile", "request", "reply"];
+    for (const { bytes, seen } of oneOfEach()) {
+      if (open.includes(seen.frame) || "parameters" in seen) continue;
+      const at = bytes[0]! < 0x40 ? 1 : 2;
+      const [type, body] = [bytes[at]!, bytes.subarray(at + 1, -4)];
+      assertEquals(verdict(rawFrame(type, body.subarray(0, -1))).code, "FRAME_MALFORMED", seen.frame);
+      assertEquals(verdict(rawFrame(type, join(body, Uint8Array.of(0)))).code, "FRAME_MALFORMED", seen.frame);
+    }
+  });
+
+  test("property: a frame whose body is cut anywhere never passes for more than it is, and never throws", () => {
+    for (const { bytes } of oneOfEach()) {
+      const at = bytes[0]! < 0x40 ? 1 : 2;
+      const body = bytes.subarray(at + 1, -4);
+      for (let size = 0; size < body.length; size++) verdict(rawFrame(bytes[at]!, body.subarray(0, size)));
+    }
+  });
+
+  test("heartbeats", () => {
+    refused("FRAME_MALFORMED", 0x08, "");
+    refused("FRAME_MALFORMED", 0x08, "00".repeat(17));
+    refused("FRAME_MALFORMED", 0x08, "02" + "00".repeat(17));
+    refused("FRAME_MALFORMED", 0x08, "00".repeat(22));
+    refused("FRAME_MALFORMED", 0x09, "02" + "00".repeat(22));
+    accepted(0x08, "fd" + "00".repeat(17)); // other bits are ignored
+    accepted(0x09, "ff" + "00".repeat(21));
+  });
+
+  test("ACK and CREDIT", () => {
+    for (const body of ["", "01", "0101 01", "40", "01 40", "ffffffffffffffff 01", "01 ffffffffffffffff"]) {
+      refused("FRAME_MALFORMED", 0x10, body);
+    }
+    for (const body of ["", "40", "0101", "c020000000000000"]) refused("FRAME_MALFORMED", 0x11, body);
+    accepted(0x10, "4001 80000001"); // a longer form is accepted in a body
+    accepted(0x11, "c01fffffffffffff");
+  });
+
+  test("chunks", () => {
+    for (let flags = 0; flags < 4; flags++) {
+      for (const body of ["", "00"]) refused("FRAME_MALFORMED", 0x40 + flags, body);
+      accepted(0x40 + flags, "0000");
+      refused("FRAME_MALFORMED", 0x40 + flags, "0000" + "00".repeat(16_385));
+      accepted(0x40 + flags, "0000" + "00".repeat(16_384));
+      for (const base of [0x48, 0x4c]) {
+        for (const body of ["", "00"]) refused("FRAME_MALFORMED", base + flags, body);
+        const head = flags >= 2 ? "0000 05 06" : "0000";
+        accepted(base + flags, head);
+        accepted(base + flags, head + "00".repeat(16_384));
+        refused("FRAME_MALFORMED", base + flags, head + "00".repeat(16_385));
+        if (flags >= 2) {
+          for (const body of ["0000", "0000 05", "0000 40", "0000 05 40"]) {
+            refused("FRAME_MALFORMED", base + flags, body);
+          }
+        }
+      }
+    }
+    accepted(0x44, "");
+    refused("FRAME_MALFORMED", 0x44, "00".repeat(16_385));
+    for (const body of ["", "0000", "0000 40", "0000 05 00"]) refused("FRAME_MALFORMED", 0x50, body);
+  });
+
+  test("texts, claimed longer than they are, too long, or not UTF-8", () => {
+    accepted(0x1a, "05 02 6869");
+    for (
+      const body of ["", "05", "05 02", "05 02 68", "05 02 686900", "05 01 ff", "05 02 c080", "05 03 eda080"]
+    ) {
+      refused("FRAME_MALFORMED", 0x1a, body);
+    }
+    accepted(0x1a, "05 40ff" + "61".repeat(255));
+    refused("FRAME_MALFORMED", 0x1a, "05 4100" + "61".repeat(256));
+    refused("FRAME_MALFORMED", 0x1a, "05 c01fffffffffffff 61");
+    refused("FRAME_MALFORMED", 0x1a, "05 ffffffffffffffff 61");
+  });
+
+  test("GOAWAY knows two scopes", () => {
+    accepted(0x18, "00 00 00 00 00 00");
+    accepted(0x18, "01 00 00 00 00 00");
+    refused("FRAME_MALFORMED", 0x18, "02 00 00 00 00 00");
+  });
+
+  test("nonces", () => {
+    for (const type of [0x01, 0x02, 0x04]) {
+      for (let size = 0; size < 16; size++) refused("FRAME_MALFORMED", type, "00".repeat(size));
+    }
+  });
+});
+
+describe("the end of the stream", () => {
+  test("is TRUNCATED inside a frame or the preface, at every byte, and nothing between frames", () => {
+    const list = oneOfEach();
+    const ends = new Set<number>([0, 8]);
+    let at = 8;
+    for (const { bytes } of list) ends.add(at += bytes.length);
+    const stream = join(preface, ...list.map(({ bytes }) => bytes));
+    const counts = [...ends].sort((a, b) => a - b);
+    for (let cutAt = 0; cutAt <= stream.length; cutAt++) {
+      const decoder = new Decoder(NATIVE);
+      decoder.frameLimit = FRAME_LIMIT;
+      const sink = new Collector();
+      assertEquals(decoder.push(stream.subarray(0, cutAt), sink), null);
+      assertEquals(decoder.end()?.code, ends.has(cutAt) ? undefined : "TRUNCATED");
+      assertEquals(sink.seen.length, counts.filter((end) => end <= cutAt).length - 1);
+      assertEquals(decoder.end(), null);
+    }
+  });
+});
+
+describe("after a fault or stop()", () => {
+  const frames = oneOfEach().map(({ bytes }) => bytes);
+
+  test("nothing is processed, held or returned", () => {
+    const bad = rawFrame(0x7f, new Uint8Array(3));
+    for (const first of [join(bad, ...frames), join(...frames.slice(0, 3), bad, ...frames)]) {
+      const decoder = new Decoder(NATIVE);
+      decoder.frameLimit = FRAME_LIMIT;
+      const sink = new Collector();
+      decoder.push(preface, sink);
+      assertEquals(decoder.push(first, sink)?.code, "UNKNOWN_FRAME");
+      const seen = sink.seen.length;
+      for (const each of [...frames, bad, first.subarray(0, 5)]) assertEquals(decoder.push(each, sink), null);
+      assertEquals([sink.seen.length, decoder.heldBytes, decoder.heldMemory, decoder.inFrame], [
+        seen,
+        0,
+        0,
+        false,
+      ]);
+      assertEquals([decoder.end(), decoder.key()], [null, "stopped"]);
+    }
+  });
+
+  test("stop() from within any call of the sink", () => {
+    const stream = join(preface, ...frames);
+    const all = frames.length + 1;
+    for (let stopAt = 1; stopAt <= all; stopAt++) {
+      for (const sizes of [[stream.length], [1], [50]]) {
+        const decoder = new Decoder(NATIVE);
+        decoder.frameLimit = FRAME_LIMIT;
+        let calls = 0;
+        const sink = new Proxy(new Collector(), {
+          get: () => () => {
+            if (++calls === stopAt) decoder.stop();
+          },
+        });
+        for (const piece of cut(stream, sizes)) assertEquals(decoder.push(piece, sink), null);
+        assertEquals([calls, decoder.heldBytes, decoder.end()], [stopAt, 0, null]);
+      }
+    }
+  });
+});
+
+describe("parameters", () => {
+  const nonce = NONCE;
+
+  test("required ones", () => {
+    for (const type of [0x01, 0x04]) {
+      accepted(type, `${nonce} ${BEAT}`);
+      refused("PARAMETER_MISSING", type, nonce);
+      refused("PARAMETER_MISSING", type, `${nonce} 01 02 43e8 02 02 43e8`);
+      refused("PARAMETER_MISSING", type, `${nonce} 02 02 43e8 03 01 03`);
+      refused("PARAMETER_MISSING", type, `${nonce} 01 02 43e8 03 01 03`);
+    }
+    for (const [type, head] of [[0x02, nonce], [0x03, ""], [0x05, "00 00 00"], [0x0a, "00"]] as const) {
+      accepted(type, head);
+    }
+  });
+
+  test("ranges", () => {
+    const hello = (parameter: string): void => accepted(0x01, `${nonce} 02 02 43e8 03 01 03 ${parameter}`);
+    const notHello = (parameter: string): void =>
+      refused("PARAMETER_INVALID", 0x01, `${nonce} 02 02 43e8 03 01 03 ${parameter}`);
+    hello("01 01 0a");
+    hello("01 04 8036ee80"); // 3,600,000
+    for (
+      const bad of [
+        "01 01 09",
+        "01 01 00",
+        "01 04 8036ee81",
+        "01 00",
+        "01 01 40",
+        "01 02 0a0a",
+        "01 03 400a00",
+      ]
+    ) {
+      notHello(bad);
+    }
+    notHello("01 08 ffffffffffffffff");
+    const more = (parameter: string): void => accepted(0x01, `${nonce} ${BEAT} ${parameter}`);
+    const notMore = (parameter: string): void =>
+      refused("PARAMETER_INVALID", 0x01, `${nonce} ${BEAT} ${parameter}`);
+    more("04 01 00");
+    more("04 08 c01fffffffffffff");
+    notMore("04 08 c020000000000000");
+    for (const bits of ["01", "02", "03", "04", "05", "06", "07"]) more(`06 01 ${bits}`);
+    for (const bits of ["00", "08", "09"]) notMore(`06 01 ${bits}`);
+    for (const id of ["10", "12"]) {
+      more(`${id} 10 ${"ab".repeat(16)}`);
+      notMore(`${id} 0f ${"ab".repeat(15)}`);
+      notMore(`${id} 11 ${"ab".repeat(17)}`);
+      notMore(`${id} 00`);
+    }
+    more(`17 20 ${"ab".repeat(32)}`);
+    notMore(`17 1f ${"ab".repeat(31)}`);
+    more("1b 01 00");
+    more("1b 01 01");
+    for (const bad of ["1b 01 02", "1b 00", "1b 02 0001", "1b 01 ff"]) notMore(bad);
+    more("20 01 6b");
+    more(`20 4040 ${"6b".repeat(64)}`);
+    for (const bad of ["20 00", `20 4041 ${"6b".repeat(65)}`, "20 01 ff", "20 02 c080"]) notMore(bad);
+    more("22 01 00");
+    more(`22 4200 ${"ff".repeat(512)}`);
+    notMore("22 00");
+    notMore(`22 4201 ${"ff".repeat(513)}`);
+    for (const bits of ["01", "02", "04"]) accepted(0x04, `${nonce} ${BEAT} 06 01 ${bits}`);
+    for (const bits of ["00", "03", "05", "06", "07", "08"]) {
+      refused("PARAMETER_INVALID", 0x04, `${nonce} ${BEAT} 06 01 ${bits}`);
+    }
+    refused("PARAMETER_INVALID", 0x0a, "00 03 02 4100");
+    accepted(0x0a, "00 03 02 40ff");
+  });
+
+  test("mac is the last", () => {
+    accepted(0x02, `${nonce} 7fff 00 21 20 ${"ab".repeat(32)}`);
+    refused("PARAMETER_INVALID", 0x02, `${nonce} 21 20 ${"ab".repeat(32)} 7fff 00`);
+  });
+
+  test("one that stands twice", () => {
+    refused("PARAMETER_DUPLICATE", 0x01, `${nonce} ${BEAT} 01 02 43e8`);
+    refused("PARAMETER_DUPLICATE", 0x01, `${nonce} ${BEAT} 7fff 00 7fff 00`);
+    // The same id in a longer form is the same id.
+    refused("PARAMETER_DUPLICATE", 0x01, `${nonce} ${BEAT} 4001 02 43e8`);
+  });
+
+  test("claimed longer than they are, or cut", () => {
+    for (
+      const bad of [
+        "01",
+        "01 02",
+        "01 02 43",
+        "01 7fff 00",
+        "40",
+        "7f",
+        "01 c01fffffffffffff",
+        "01 ffffffffffffffff",
+      ]
+    ) {
+      refused("FRAME_MALFORMED", 0x01, nonce + bad);
+    }
+    refused("FRAME_MALFORMED", 0x01, `${nonce} ffffffffffffffff 00`);
+  });
+
+  test("at most 32", () => {
+    const unknown = (count: number): string =>
+      Array.from({ length: count }, (_, at) => (0x4100 + at).toString(16) + "00").join("");
+    accepted(0x01, `${nonce} ${BEAT} ${unknown(29)}`);
+    refused("FRAME_MALFORMED", 0x01, `${nonce} ${BEAT} ${unknown(30)}`);
+    // A flood as large as the frame may be, all different and all the same.
+    assertEquals(
+      verdict(rawFrame(0x01, unhex(nonce + unknown(333))), HANDSHAKE_FRAME_LIMIT).code,
+      "FRAME_MALFORMED",
+    );
+    assertEquals(verdict(rawFrame(0x01, unhex(nonce + "3f00".repeat(500)))).code, "PARAMETER_DUPLICATE");
+  });
+
+  test("unknown ids are skipped, and become nothing", () => {
+    const names = ["__proto__", "constructor", "toString", "mac", "token"];
+    // As far as a number can hold the letters of a name; and the numbers round the known ones.
+    const ids = names.map((name) =>
+      "c0" + hex(new TextEncoder().encode(name.padEnd(9, "_").slice(0, 6))).padStart(14, "0")
+    );
+    ids.push("00", "07", "0f", "1d", "1f", "23", "3f", "4040", "7fff", "c01fffffffffffff");
+    const list = ids.map((id) => `${id} 03 010203`).join("");
+    const { seen, fault } = decode([preface, rawFrame(0x01, unhex(`${nonce} ${BEAT} ${list}`))]);
+    assertEquals(fault, null);
+    assertEquals(seen[1]!.parameters, { desiredTx: 1_000, requiredRx: 1_000, multiplier: 3 });
+    assertEquals(({} as Record<string, unknown>)["desiredTx"], undefined);
+  });
+
+  test("known ids in a frame that they are not meant for are skipped unread", () => {
+    const { seen, fault } = decode([preface, rawFrame(0x01, unhex(`${nonce} ${BEAT} 18 00 21 01 ff 1c 00`))]);
+    assertEquals(fault, null);
+    assertEquals(Object.keys(seen[1]!.parameters as object).length, 3);
+  });
+
+  test("bytes are the holder's own", () => {
+    const frame = rawFrame(0x01, unhex(`${nonce} ${BEAT} 10 10 ${"ab".repeat(16)} 22 02 0102`));
+    let kept: unknown;
+    const decoder = new Decoder(PLAIN);
+    decoder.push(
+      join(preface, frame),
+      new Proxy(new Collector(), {
+        get: () => (...given: unknown[]) => {
+          kept = given[0];
+        },
+      }),
+    );
+    frame.fill(0xee);
+    const { nonce: own, parameters } = kept as { nonce: Uint8Array; parameters: Record<string, Uint8Array> };
+    assertEquals([hex(own), hex(parameters.session!), hex(parameters.token!)], [
+      NONCE,
+      "ab".repeat(16),
+      "0102",
+    ]);
+    assertEquals([own.buffer.byteLength, parameters.session!.buffer.byteLength], [16, 16]);
+  });
+});
+
+test("property: no bytes of a peer throw, and faults are known and bounded", () => {
+  const body = fc.uint8Array({ maxLength: 200 });
+  const codes = new Set<Code>();
+  fc.assert(
+    fc.property(fc.nat(255), body, samples, (type, bytes, { bytes: good }) => {
+      const { code } = verdict(join(good, rawFrame(type, bytes)));
+      if (code !== undefined) codes.add(code);
+    }),
+    { numRuns: 500 },
+  );
+  for (const code of codes) {
+    assert(["FRAME_MALFORMED", "UNKNOWN_FRAME"].includes(code) || code.startsWith("PARAMETER_"));
+  }
+});
