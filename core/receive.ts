@@ -14,8 +14,15 @@ import { ACK_BYTES, type Link } from "./link.ts";
 import { type FrameName, mayReceive } from "./phases.ts";
 import { Timer } from "./timers.ts";
 import type { FrameSink } from "./wire/decoder.ts";
-import type { CloseFrame, ControlFrame, GoawayFrame, RejectFrame, WelcomeFrame } from "./wire/frames.ts";
-import { ANSWER, CHUNK_COST, SCOPE_SESSION } from "./wire/registry.ts";
+import type {
+  CloseFrame,
+  ControlFrame,
+  GoawayFrame,
+  HelloFrame,
+  RejectFrame,
+  WelcomeFrame,
+} from "./wire/frames.ts";
+import { ANSWER, CHUNK_COST, Integrity, SCOPE_SESSION } from "./wire/registry.ts";
 
 /** The decoder's sink of one connection. */
 export class Receiver implements FrameSink {
@@ -155,9 +162,7 @@ export class Receiver implements FrameSink {
     const link = this.#link;
     switch (frame.kind) {
       case "hello":
-        link.hello = frame;
-        link.phase = "deciding";
-        return;
+        return this.#hello(frame);
       case "welcome":
         return this.#welcome(frame);
       case "reject":
@@ -175,8 +180,22 @@ export class Receiver implements FrameSink {
     }
   }
 
+  #hello(frame: HelloFrame): void {
+    const link = this.#link;
+    const { integrity = Integrity.CRC } = frame.parameters;
+    if ((integrity & Integrity.CRC) === 0) {
+      return link.fail("UNSUPPORTED", `HELLO offers integrity ${integrity}, ${Integrity.CRC} is spoken here`);
+    }
+    link.hello = frame;
+    link.phase = "deciding";
+  }
+
   #welcome(frame: WelcomeFrame): void {
     const link = this.#link;
+    const { integrity = Integrity.CRC } = frame.parameters;
+    if (integrity !== Integrity.CRC) {
+      return link.fail("PARAMETER_INVALID", `WELCOME chose integrity ${integrity}, which was not offered`);
+    }
     if (!link.converse(frame.parameters)) return link.fail("HEARTBEAT_UNACCEPTABLE", unacceptable(link));
     link.open();
     link.ping(true);
