@@ -234,7 +234,6 @@ export class Subject {
   stuck = false;
   accepts: boolean;
   consumes: boolean;
-  /** The greatest count of bytes that waited while stuck. */
   #foreign = false;
 
   constructor(role: Role, { options = {}, accepts = true, consumes = true, seed = 1 }: SubjectOptions = {}) {
@@ -255,6 +254,10 @@ export class Subject {
 
   get phase(): Phase {
     return this.connection.phase;
+  }
+
+  get over(): boolean {
+    return this.connection.reason !== null;
   }
 
   get told(): readonly Told[] {
