@@ -249,7 +249,10 @@ describe("order", () => {
         const subject = place();
         const before = [subject.connection.key(subject.now), subject.events.length, subject.told.length];
         subject.act(call);
-        assertEquals([subject.connection.key(subject.now), subject.events.length, subject.told.length], before);
+        assertEquals(
+          [subject.connection.key(subject.now), subject.events.length, subject.told.length],
+          before,
+        );
       }
     }
     const early = new Subject("server", { accepts: false });
