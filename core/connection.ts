@@ -295,7 +295,7 @@ export class Connection implements Machine<ConnectionEvent> {
   /** Announces an end to the peer; see {@link GoAwayOptions}. */
   goAway(options: GoAwayOptions, now: number): void {
     const link = this.#enter(now);
-    if (link.liveness === null) throw this.#notOpen("goAway");
+    if (link.liveness === null || link.closeSent) throw this.#notOpen("goAway");
     link.write({
       kind: "goaway",
       scope: options.scope === "session" ? SCOPE_SESSION : SCOPE_CONNECTION,

@@ -269,8 +269,12 @@ export class Link {
     this.timers.clearAll();
     this.decoder.stop();
     this.inbound.drop();
-    if (action === "end") this.timers.set(Timer.LINGER, this.now + LINGER);
-    else this.transmit.dropAll(this.outbound);
+    if (action === "end") {
+      this.timers.set(Timer.LINGER, this.now + LINGER);
+      this.transmit.dropChunks(this.outbound);
+    } else {
+      this.transmit.dropAll(this.outbound);
+    }
     this.emit({ type: "closed", reason });
   }
 
@@ -280,6 +284,8 @@ export class Link {
     if (!this.closeSent) {
       if (this.outbound.pending > 0) return;
       if (this.closing === null && this.inbound.unfinished) return;
+      this.ack(); // with the last `processed`, for nothing tells it after CLOSE
+      if (this.reason !== null) return;
       const { code, text } = this.closing ?? this.closeReceived!;
       this.closeSent = true;
       this.write({ kind: "close", code, position: this.outbound.accepted, text });
