@@ -11,8 +11,8 @@ import {
   Client,
   type ClientAction,
   type ClientEvent,
-  type Connection,
   type ConnectionEvent,
+  type Conversation,
   HeartwireError,
 } from "../core/mod.ts";
 import { type Address, parseAddress } from "./address.ts";
@@ -58,7 +58,7 @@ export async function connectOn(
 class Dialer implements SessionHost {
   /** Settles with the first connection, or with the end before it. */
   readonly first: Promise<Session>;
-  readonly driver: Driver<Connection, ConnectionEvent>;
+  readonly driver: Driver<Conversation, ConnectionEvent>;
   readonly window: number;
   readonly #platform: Platform;
   readonly #addresses: readonly Address[];
@@ -125,6 +125,7 @@ class Dialer implements SessionHost {
     const cancel = this.#platform.dial(address, (transport) => {
       this.#dials.delete(attempt);
       const now = this.driver.now();
+      this.driver.tellWall();
       const connection = this.#client.dialed(attempt, now);
       if (connection === null) transport.destroy();
       else this.driver.attach(connection, transport);

@@ -26,6 +26,8 @@ export interface Owner<M> {
   nextDirty(): M | null;
   handleTimeout(now: number): void;
   deadline(): number;
+  /** A sample of the wall clock, ms since 1970, before a machine is joined to a transport and before each timeout. */
+  observeWall(wall: number, now: number): void;
 }
 
 /** What the driver tells. */
@@ -81,6 +83,11 @@ export class Driver<M extends Machine<E>, E> {
   /** The time to give an input with. */
   now(): number {
     return this.#clock.now();
+  }
+
+  /** Tells the owner the wall clock: to be called before it makes a machine. */
+  tellWall(): void {
+    this.#owner.observeWall(this.#clock.wall(), this.#clock.now());
   }
 
   /** Joins a machine to its transport, which begins to read. */
@@ -212,6 +219,7 @@ export class Driver<M extends Machine<E>, E> {
     for (const alarm of [...this.#alarms]) {
       if (alarm.at <= now && this.#alarms.delete(alarm)) this.#tasks.push(alarm.callback);
     }
+    this.#owner.observeWall(this.#clock.wall(), now);
     this.#owner.handleTimeout(now);
     this.done(null, now);
   };
@@ -302,7 +310,7 @@ class Link<M extends Machine<E>, E> implements TransportSink {
 }
 
 /** The owner of a single machine that has no other, so that one driver serves both. */
-export function solo<E, M extends Machine<E>>(machine: M, clock: Clock): Owner<M> {
+export function solo<E, M extends Machine<E>>(machine: M): Owner<M> {
   let dirty = true;
   return {
     settle: () => {
@@ -314,10 +322,10 @@ export function solo<E, M extends Machine<E>>(machine: M, clock: Clock): Owner<M
       return machine;
     },
     handleTimeout: (now) => {
-      machine.observeWall(clock.wall(), now);
       machine.handleTimeout(now);
       dirty = true;
     },
+    observeWall: (wall, now) => machine.observeWall(wall, now),
     deadline: () => machine.deadline(),
   };
 }

@@ -8,8 +8,8 @@
 
 import {
   type Answer,
-  type Connection,
   type ConnectionEvent,
+  type Conversation,
   type DrainOptions,
   HeartwireError,
   Server as CoreServer,
@@ -94,12 +94,12 @@ function keyOf(remote: Address): string {
 
 class LiveServer implements Server, ListenerSink {
   readonly closed: Promise<void>;
-  readonly #sessions = new Map<Connection, LiveSession>();
+  readonly #sessions = new Map<Conversation, LiveSession>();
   readonly #open = new Set<Session>();
   readonly #handler: SessionHandler;
   readonly #options: ListenOptions;
   readonly #core: CoreServer;
-  readonly #driver: Driver<Connection, ConnectionEvent>;
+  readonly #driver: Driver<Conversation, ConnectionEvent>;
   #listener: Listener | null = null;
   #listening = true;
   #resolveClosed!: () => void;
@@ -127,6 +127,7 @@ class LiveServer implements Server, ListenerSink {
 
   accepted(transport: Transport): void {
     const now = this.#driver.now();
+    this.#driver.tellWall();
     const connection = this.#core.accepted(keyOf(transport.remote), now);
     if (connection === null) transport.destroy();
     else this.#driver.attach(connection, transport);
@@ -137,7 +138,7 @@ class LiveServer implements Server, ListenerSink {
     void this.close();
   }
 
-  #event(connection: Connection, event: ConnectionEvent): void {
+  #event(connection: Conversation, event: ConnectionEvent): void {
     if (event.type === "open") {
       const created: LiveSession = new LiveSession(this.#hostOf(connection, (error) => {
         report(this.#options, error, created, `the handler of ${created.remote.url} failed`);
@@ -157,7 +158,7 @@ class LiveServer implements Server, ListenerSink {
     }
   }
 
-  #hostOf(connection: Connection, report: (error: unknown) => void): SessionHost {
+  #hostOf(connection: Conversation, report: (error: unknown) => void): SessionHost {
     const driver = this.#driver;
     return {
       driver,

@@ -9,7 +9,7 @@
  * @module
  */
 
-import { type Agreement, type Connection, type ConnectionEvent, HeartwireError } from "../core/mod.ts";
+import { type Agreement, type ConnectionEvent, type Conversation, HeartwireError } from "../core/mod.ts";
 import type { Address } from "./address.ts";
 import type { MessageHandler } from "./consumers.ts";
 import type { Driver } from "./driver.ts";
@@ -24,7 +24,7 @@ import type { Transport } from "./transport.ts";
 
 /** What a session needs of the client or server that made it. The first three give an input and drain. */
 export interface SessionHost {
-  readonly driver: Driver<Connection, ConnectionEvent>;
+  readonly driver: Driver<Conversation, ConnectionEvent>;
   /** What may wait unread of earlier conversations, bytes. */
   readonly window: number;
   close(code: number, text: string): void;
@@ -45,14 +45,14 @@ export class LiveSession implements Session {
   readonly closed: Promise<EndReason>;
   readonly #host: SessionHost;
   readonly #feed: StatusFeed;
-  readonly #inbox: Inbox<ReceivedMessage<Connection>>;
+  readonly #inbox: Inbox<ReceivedMessage<Conversation>>;
   readonly #outbox = new Outbox(WAITING_MAX);
   readonly #pings: Pings;
   /** The errors made because the connection or session ended: not the application's fault when its handler throws them. */
   readonly #endErrors = new WeakSet<Error>();
-  #connection: Connection | null = null;
+  #connection: Conversation | null = null;
   #transport: Transport | null = null;
-  #last: Connection | null = null;
+  #last: Conversation | null = null;
   #lastReason: EndReason | null = null;
   #ended: EndReason | null = null;
   #closing = false;
@@ -61,7 +61,7 @@ export class LiveSession implements Session {
   #discarded = 0;
   #resolveClosed!: (reason: EndReason) => void;
   /** Positions to be told as consumed before the next write, together. */
-  #consumed: ReceivedMessage<Connection> | null = null;
+  #consumed: ReceivedMessage<Conversation> | null = null;
 
   constructor(host: SessionHost) {
     this.#host = host;
@@ -89,7 +89,7 @@ export class LiveSession implements Session {
   }
 
   /** A connection's event. The first is "open". */
-  event(connection: Connection, event: ConnectionEvent): void {
+  event(connection: Conversation, event: ConnectionEvent): void {
     const now = this.#host.driver.now();
     if (event.type === "open") return this.#opened(connection, event.agreement, now);
     if (connection !== this.#connection) return;
@@ -126,7 +126,7 @@ export class LiveSession implements Session {
     return { state: "live", agreement, discarded };
   }
 
-  #opened(connection: Connection, agreement: Agreement, now: number): void {
+  #opened(connection: Conversation, agreement: Agreement, now: number): void {
     this.#connection = this.#last = connection;
     this.#transport = this.#host.driver.transportOf(connection);
     this.#conversations++;
@@ -207,7 +207,7 @@ export class LiveSession implements Session {
     this.#host.driver.done(connection, now);
   };
 
-  #give(connection: Connection, bytes: Uint8Array, now: number): "accepted" | "blocked" {
+  #give(connection: Conversation, bytes: Uint8Array, now: number): "accepted" | "blocked" {
     try {
       return connection.send(bytes, now);
     } catch (error) {

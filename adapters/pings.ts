@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Connection, type ConnectionEvent, HeartwireError } from "../core/mod.ts";
+import { type ConnectionEvent, type Conversation, HeartwireError } from "../core/mod.ts";
 import { numberOption } from "../core/errors.ts";
 import type { Driver } from "./driver.ts";
 import { cancelled } from "./failure.ts";
@@ -18,15 +18,15 @@ interface Waiting {
 
 /** The waiting pings of one session. */
 export class Pings {
-  readonly #driver: Driver<Connection, ConnectionEvent>;
+  readonly #driver: Driver<Conversation, ConnectionEvent>;
   readonly #waiting = new Map<number, Waiting>();
 
-  constructor(driver: Driver<Connection, ConnectionEvent>) {
+  constructor(driver: Driver<Conversation, ConnectionEvent>) {
     this.#driver = driver;
   }
 
   /** Sends one. */
-  ask(connection: Connection, options: PingOptions): Promise<PingResult> {
+  ask(connection: Conversation, options: PingOptions): Promise<PingResult> {
     const { signal, timeout } = options;
     if (signal?.aborted) return Promise.reject(cancelled(signal));
     const now = this.#driver.now();

@@ -11,11 +11,12 @@
 
 import { backoff, wasStable } from "./backoff.ts";
 import { CODES } from "./codes.ts";
-import { Connection } from "./connection.ts";
+import type { Conversation } from "./conversation.ts";
 import { type Environment, uniform } from "./environment.ts";
 import { HeartwireError } from "./errors.ts";
 import type { ClientEvent, CloseReason, DialFailure } from "./events.ts";
 import { type ClientOptions, type ConnectionOptions, resolveClient, type ResolvedClient } from "./options.ts";
+import { converse } from "./profile.ts";
 import { type Micros, NEVER, toMicros, toMillis } from "./time.ts";
 
 /** What the driver shall do. */
@@ -46,10 +47,11 @@ export class Client {
   /** Since when there is no connection. */
   #downSince: Micros = 0;
   #ending: { readonly code: number; readonly text: string } | null = null;
-  #current: Connection | null = null;
+  #current: Conversation | null = null;
   /** Connections that ended but still say their last words. */
-  #old: Connection[] = [];
-  #dirty: Connection[] = [];
+  #old: Conversation[] = [];
+  #wall: { readonly wall: number; readonly now: number } | null = null;
+  #dirty: Conversation[] = [];
   #actions: ClientAction[] = [];
   #events: ClientEvent[] = [];
 
@@ -63,7 +65,7 @@ export class Client {
   }
 
   /** The connection that is open or in its handshake; null between connections. */
-  get connection(): Connection | null {
+  get connection(): Conversation | null {
     return this.#current;
   }
 
@@ -94,13 +96,14 @@ export class Client {
   }
 
   /** The transport of this attempt is there. Null: it is not wanted any more; destroy it. */
-  dialed(attempt: number, now: number): Connection | null {
+  dialed(attempt: number, now: number): Conversation | null {
     this.#enter(now);
     if (this.#state !== "dialing" || attempt !== this.#attempt) return null;
     this.#state = "connected";
     this.#due = NEVER;
     this.#live = false;
-    this.#current = new Connection("client", this.#connectionOptions, this.#environment, now);
+    this.#current = converse("client", this.#connectionOptions, this.#environment, now);
+    if (this.#wall !== null) this.#current.observeWall(this.#wall.wall, this.#wall.now);
     this.#dirty.push(this.#current);
     return this.#current;
   }
@@ -113,7 +116,7 @@ export class Client {
   }
 
   /** An input was given to a connection of this client. */
-  settle(connection: Connection, now: number): void {
+  settle(connection: Conversation, now: number): void {
     this.#enter(now);
     this.#dirty.push(connection);
     if (connection !== this.#current) {
@@ -135,7 +138,7 @@ export class Client {
     this.#down(connection.reason, connection.goaway);
   }
 
-  #down(reason: CloseReason | DialFailure, goaway: Connection["goaway"] = null): void {
+  #down(reason: CloseReason | DialFailure, goaway: Conversation["goaway"] = null): void {
     this.#live = false;
     this.#failures++;
     this.#endpoint = (this.#endpoint + 1) % this.#options.endpoints;
@@ -148,7 +151,7 @@ export class Client {
   }
 
   /** How long to wait before the next dial, or null for never. What the server says wins over the own back-off. */
-  #delay(reason: CloseReason | DialFailure, goaway: Connection["goaway"]): Micros | null {
+  #delay(reason: CloseReason | DialFailure, goaway: Conversation["goaway"]): Micros | null {
     const options = this.#options.reconnect;
     if (options === null || this.#ending !== null) return null;
     if (this.#failures >= options.maxAttempts) return null;
@@ -167,6 +170,13 @@ export class Client {
     this.#state = "ended";
     this.#due = NEVER;
     this.#events.push({ type: "ended", reason });
+  }
+
+  /** A sample of the wall clock, ms since 1970; the connections of later dials are told it too. */
+  observeWall(wall: number, now: number): void {
+    this.#enter(now);
+    this.#wall = { wall, now };
+    this.#current?.observeWall(wall, now);
   }
 
   /** The deadline may have come. */
@@ -231,7 +241,7 @@ export class Client {
   }
 
   /** The next connection whose outputs want to be drained, or null. */
-  nextDirty(): Connection | null {
+  nextDirty(): Conversation | null {
     return this.#dirty.shift() ?? null;
   }
 

@@ -48,6 +48,9 @@ export type Code =
   | "ABORTED"
   | "INTERNAL"
   | "CLOSE_TIMEOUT"
+  | "NOT_HEARTBEATS"
+  | "PING_REPEATED"
+  | "TIMESTAMP_OLD"
   | "LOST"
   | "DEAD";
 
@@ -122,6 +125,21 @@ export const CODES: Readonly<Record<Code, CodeInfo>> = {
   ABORTED: row(48, true, "The application aborted the connection."),
   INTERNAL: row(49, true, "The application's handler failed; its log says why."),
   CLOSE_TIMEOUT: row(50, true, "The closing exchange was not complete in time."),
+  NOT_HEARTBEATS: row(
+    -1,
+    false,
+    "The peer does not send heartbeat packets; check that both sides name the same profile.",
+  ),
+  PING_REPEATED: row(
+    -1,
+    true,
+    'A heartbeat came again; a peer that repeats one packet needs `repeats: "count"`.',
+  ),
+  TIMESTAMP_OLD: row(
+    -1,
+    true,
+    "A heartbeat's timestamp is too far from our clock; set the clocks or raise maxAge.",
+  ),
   LOST: row(
     -1,
     true,

@@ -12,13 +12,14 @@
 
 import type { Code } from "./codes.ts";
 import { CODES } from "./codes.ts";
+import type { Conversation, GoAwayOptions } from "./conversation.ts";
 import type { Environment } from "./environment.ts";
 import { HeartwireError, numberOption, optionError } from "./errors.ts";
 import type { Agreement, CloseReason, ConnectionEvent } from "./events.ts";
 import { nonce, offer } from "./handshake.ts";
 import { Link } from "./link.ts";
 import { TURN } from "./liveness/liveness.ts";
-import type { Machine, SocketAction } from "./machine.ts";
+import type { SocketAction } from "./machine.ts";
 import { type ConnectionOptions, resolveConnection } from "./options.ts";
 import type { Phase, Role } from "./phases.ts";
 import { Receiver, unacceptable } from "./receive.ts";
@@ -31,24 +32,8 @@ import { MAX_CHUNK, SCOPE_CONNECTION, SCOPE_SESSION } from "./wire/registry.ts";
 /** The least rate at which an unfinished frame may grow: the greatest in so many us (16 KiB at 1,024 bytes a second). */
 const SLOWEST_FRAME: Micros = MAX_CHUNK / 1_024 * 1_000_000;
 
-/** What `goAway` says. */
-export interface GoAwayOptions {
-  /** `connection`: reconnect elsewhere or later. `session`: send no new messages, expect the end. */
-  readonly scope: "connection" | "session";
-  /** Why. */
-  readonly code: Code;
-  /** When the peer may dial again, ms; default 0. */
-  readonly retryAfter?: number;
-  /** Over how much time peers spread their dials, ms; default 0. */
-  readonly jitter?: number;
-  /** Why, for a person; default empty. */
-  readonly text?: string;
-  /** Where to dial instead; default empty. */
-  readonly endpoint?: string;
-}
-
 /** A heartwire/1 connection. See {@link Machine} for how it is driven. */
-export class Connection implements Machine<ConnectionEvent> {
+export class Connection implements Conversation {
   #link: Link;
   #receiver: Receiver;
 

@@ -11,7 +11,7 @@ export { Client } from "./client.ts";
 export type { ClientAction } from "./client.ts";
 export { type Code, codeFromNumber, type CodeInfo, CODES } from "./codes.ts";
 export { Connection } from "./connection.ts";
-export type { GoAwayOptions } from "./connection.ts";
+export type { Conversation, GoAwayOptions } from "./conversation.ts";
 export type { Environment } from "./environment.ts";
 export { HeartwireError } from "./errors.ts";
 export type { HeartwireErrorOptions } from "./errors.ts";
@@ -26,13 +26,16 @@ export type {
 } from "./events.ts";
 export type { Machine, SocketAction } from "./machine.ts";
 export type {
+  ClassicOptions,
   ClientOptions,
   ConnectionOptions,
   HeartbeatOptions,
+  Profile,
   ReconnectOptions,
   ServerOptions,
 } from "./options.ts";
 export type { Phase, Role } from "./phases.ts";
+export { converse } from "./profile.ts";
 export { Server } from "./server.ts";
 export type { Answer, DrainOptions, ServerAction, ServerStats } from "./server.ts";
 export type { ConnectionStats } from "./stats.ts";

@@ -8,7 +8,7 @@
  */
 
 import { numberOption, optionError } from "./errors.ts";
-import { INTERVAL_MAX, INTERVAL_MIN, MULTIPLIER_MAX } from "./wire/registry.ts";
+import { CHUNK_COST, INTERVAL_MAX, INTERVAL_MIN, MAX_CHUNK, MULTIPLIER_MAX } from "./wire/registry.ts";
 
 /** How this side beats, and how it listens. */
 export interface HeartbeatOptions {
@@ -24,8 +24,22 @@ export interface HeartbeatOptions {
   readonly tolerance?: number;
 }
 
+/** Which protocol is spoken: heartwire/1, or one of the historical formats (docs/origins.md). */
+export type Profile = "heartwire" | "classic" | "plain" | "raw";
+
+/** Options of the profile `classic`. */
+export interface ClassicOptions {
+  /** A client that repeats one packet for ever: "reject" as a fault, or "count" and answer it. Default "reject". */
+  readonly repeats?: "reject" | "count";
+  /** The greatest difference between a packet's timestamp and our wall clock, ms; default 300,000. */
+  readonly maxAge?: number;
+}
+
 /** Options of one connection. */
 export interface ConnectionOptions {
+  /** The protocol; default "heartwire". Both sides must name the same. */
+  readonly profile?: Profile;
+  readonly classic?: ClassicOptions;
   readonly heartbeat?: HeartbeatOptions;
   /** The whole handshake, ms; default 10,000. */
   readonly handshakeTimeout?: number;
@@ -33,7 +47,7 @@ export interface ConnectionOptions {
   readonly closeTimeout?: number;
   /** The longest message this side accepts, bytes; default 1 MiB, at most 1 GiB. */
   readonly maxMessage?: number;
-  /** What the peer may send before the application has finished it, bytes; default 1 MiB, at least what `maxMessage` needs. */
+  /** What the peer may send before the application has finished it, bytes; at least, and by default, 4/3 of what `maxMessage` costs, or 1 MiB. */
   readonly window?: number;
   /** What `send` may queue before it says "blocked", bytes; default 1 MiB. */
   readonly sendBuffer?: number;
@@ -82,8 +96,9 @@ export interface ServerOptions extends ConnectionOptions {
 /** All of {@link HeartbeatOptions}, checked. */
 export type ResolvedHeartbeat = Required<HeartbeatOptions>;
 /** All of {@link ConnectionOptions}, checked. */
-export interface ResolvedConnection extends Required<Omit<ConnectionOptions, "heartbeat">> {
+export interface ResolvedConnection extends Required<Omit<ConnectionOptions, "heartbeat" | "classic">> {
   readonly heartbeat: ResolvedHeartbeat;
+  readonly classic: Required<ClassicOptions>;
 }
 /** All of {@link ClientOptions}, checked. */
 export interface ResolvedClient extends ResolvedConnection {
@@ -147,7 +162,31 @@ function resolveHeartbeat(options: HeartbeatOptions): ResolvedHeartbeat {
   });
 }
 
+const PROFILES: readonly Profile[] = ["heartwire", "classic", "plain", "raw"];
+
+function resolveClassic(options: ClassicOptions): Required<ClassicOptions> {
+  object("classic", options);
+  known("classic.", options, ["repeats", "maxAge"]);
+  return Object.freeze({
+    repeats: oneOf("classic.repeats", options.repeats ?? "reject", ["reject", "count"] as const),
+    maxAge: numberOption("classic.maxAge", options.maxAge ?? 300_000, 0, 2 ** 31 * 1_000),
+  });
+}
+
+function oneOf<T extends string>(name: string, value: T, allowed: readonly T[]): T {
+  if (!allowed.includes(value)) {
+    throw optionError(
+      name,
+      allowed.map((one) => JSON.stringify(one)).join(" or "),
+      value,
+    );
+  }
+  return value;
+}
+
 const CONNECTION_NAMES = [
+  "profile",
+  "classic",
   "heartbeat",
   "handshakeTimeout",
   "closeTimeout",
@@ -161,6 +200,8 @@ function connectionPart(options: ConnectionOptions): ResolvedConnection {
   const maxMessage = numberOption("maxMessage", options.maxMessage ?? MIB, 0, GIB, true);
   const least = windowFor(maxMessage);
   return {
+    profile: oneOf("profile", options.profile ?? "heartwire", PROFILES),
+    classic: resolveClassic(options.classic ?? {}),
     heartbeat: resolveHeartbeat(options.heartbeat ?? {}),
     handshakeTimeout: numberOption("handshakeTimeout", options.handshakeTimeout ?? 10_000, 1, DAY),
     closeTimeout: numberOption("closeTimeout", options.closeTimeout ?? 5_000, 1, DAY),
@@ -171,9 +212,13 @@ function connectionPart(options: ConnectionOptions): ResolvedConnection {
   };
 }
 
-/** The credit that one message of `size` bytes needs at most: payload and the cost of its chunks. */
+/**
+ * The least window for messages of up to `size` bytes: payload and cost of its chunks, and a third of that again, for a grant
+ * may lag by a quarter of the window behind what was finished (flow/inbound.ts).
+ */
 export function windowFor(size: number): number {
-  return size + (Math.floor(size / 16_384) + 1) * 64;
+  const message = size + (Math.floor(size / MAX_CHUNK) + 1) * CHUNK_COST;
+  return Math.ceil(message * 4 / 3);
 }
 
 /** Checks the options of a connection. */

@@ -9,10 +9,11 @@
  */
 
 import { type Code, CODES } from "./codes.ts";
-import { Connection } from "./connection.ts";
+import type { Conversation } from "./conversation.ts";
 import { Deadlines, type Deadlines as Heap, type Timed } from "./deadlines.ts";
 import type { Environment } from "./environment.ts";
 import { type ConnectionOptions, type ResolvedServer, resolveServer, type ServerOptions } from "./options.ts";
+import { converse } from "./profile.ts";
 
 /** So many connections may be told at once why they are refused. */
 const MAX_REFUSING = 64;
@@ -26,7 +27,7 @@ export interface ServerAction {
   /** To be given back with the answer. */
   readonly id: number;
   /** Whether this client may come in. */
-  readonly question: { readonly type: "admit"; readonly key: string; readonly connection: Connection };
+  readonly question: { readonly type: "admit"; readonly key: string; readonly connection: Conversation };
 }
 
 /** The answer to an ask. */
@@ -63,7 +64,7 @@ export interface ServerStats {
 }
 
 interface Entry extends Timed {
-  readonly connection: Connection;
+  readonly connection: Conversation;
   readonly key: string;
   state: "handshake" | "open" | "refusing" | "over";
   asked: number;
@@ -75,14 +76,15 @@ export class Server {
   #options: ResolvedServer;
   #connectionOptions: ConnectionOptions;
   #environment: Environment;
-  #entries: Map<Connection, Entry> = new Map();
+  #entries: Map<Conversation, Entry> = new Map();
   #perKey: Map<string, number> = new Map();
   #deadlines: Heap<Entry> = new Deadlines();
   #dirty: Entry[] = [];
   #dirtyHead = 0;
   #actions: ServerAction[] = [];
-  #asked: Map<number, Connection> = new Map();
+  #asked: Map<number, Conversation> = new Map();
   #lastAsk = 0;
+  #wall: { readonly wall: number; readonly now: number } | null = null;
   #draining: Required<DrainOptions> | null = null;
   #count: { open: number; handshake: number; refusing: number; over: number } = {
     open: 0,
@@ -116,13 +118,14 @@ export class Server {
   }
 
   /** A transport was accepted; `key` names the peer (its address). Null: destroy it at once. */
-  accepted(key: string, now: number): Connection | null {
+  accepted(key: string, now: number): Conversation | null {
     this.#accepted++;
     const name = key.slice(0, MAX_KEY);
     const refusal = this.#refusal(name);
     if (refusal !== null) add(this.#refused, refusal);
     if (refusal !== null && this.#count.refusing >= MAX_REFUSING) return null;
-    const connection = new Connection("server", this.#connectionOptions, this.#environment, now);
+    const connection = converse("server", this.#connectionOptions, this.#environment, now);
+    if (this.#wall !== null) connection.observeWall(this.#wall.wall, this.#wall.now);
     const state = refusal === null ? "handshake" : "refusing";
     const entry: Entry = { connection, key: name, state, asked: 0, dirty: false, at: Infinity, index: -1 };
     this.#entries.set(connection, entry);
@@ -133,6 +136,7 @@ export class Server {
       const after = this.#draining?.retryAfter ?? this.#options.retryAfter;
       connection.reject(refusal, after, CODES[refusal].hint, now);
     }
+    if (connection.phase === "deciding") this.#decide(entry, now);
     this.#after(entry);
     return connection;
   }
@@ -147,7 +151,7 @@ export class Server {
   }
 
   /** An input was given to a connection of this server. */
-  settle(connection: Connection, now: number): void {
+  settle(connection: Conversation, now: number): void {
     const entry = this.#entries.get(connection);
     if (entry === undefined) return;
     if (connection.phase === "deciding" && entry.asked === 0) this.#decide(entry, now);
@@ -209,9 +213,15 @@ export class Server {
     entry.state = state;
   }
 
+  /** A sample of the wall clock, ms since 1970; connections that are accepted later are told it too. */
+  observeWall(wall: number, now: number): void {
+    this.#wall = { wall, now };
+  }
+
   /** The deadline may have come. */
   handleTimeout(now: number): void {
     for (let entry = this.#deadlines.take(now); entry !== null; entry = this.#deadlines.take(now)) {
+      if (this.#wall !== null) entry.connection.observeWall(this.#wall.wall, this.#wall.now);
       entry.connection.handleTimeout(now);
       this.settle(entry.connection, now);
     }
@@ -254,7 +264,7 @@ export class Server {
   }
 
   /** The next connection whose outputs want to be drained, or null. */
-  nextDirty(): Connection | null {
+  nextDirty(): Conversation | null {
     const entry = this.#dirty[this.#dirtyHead];
     if (entry === undefined) {
       this.#dirty.length = this.#dirtyHead = 0;

@@ -17,6 +17,8 @@ export interface ConnectionStats {
   readonly pingsAnswered: number;
   readonly pingsReceived: number;
   readonly pongsSent: number;
+  /** PINGs that came again and were answered again (profile `classic`, `repeats: "count"`). */
+  readonly pingsRepeated: number;
   /** Heartbeats of the peer that could not be believed. */
   readonly heartbeatFaults: number;
   /** Suspicions, ended or not. */
@@ -45,6 +47,7 @@ export class Counters {
   pingsAnswered = 0;
   pingsReceived = 0;
   pongsSent = 0;
+  pingsRepeated = 0;
   heartbeatFaults = 0;
   suspicions = 0;
 

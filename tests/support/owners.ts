@@ -7,7 +7,7 @@
  */
 
 import { Client } from "../../core/client.ts";
-import type { Connection } from "../../core/connection.ts";
+import type { Conversation } from "../../core/conversation.ts";
 import type { ClientEvent, ConnectionEvent } from "../../core/events.ts";
 import type { ClientOptions, ServerOptions } from "../../core/options.ts";
 import { Server, type ServerAction } from "../../core/server.ts";
@@ -43,8 +43,8 @@ export class Dialler {
 
 /** One end of a transport. */
 interface End {
-  readonly connection: Connection;
-  readonly settle: (connection: Connection, now: number) => void;
+  readonly connection: Conversation;
+  readonly settle: (connection: Conversation, now: number) => void;
   peer: End | null;
   queue: { at: number; bytes: Uint8Array | null }[];
   ended: boolean;
@@ -58,13 +58,13 @@ export class Owners {
   server: Server;
   readonly diallers: Dialler[] = [];
   readonly asked: ServerAction[] = [];
-  readonly events: { side: "client" | "server"; connection: Connection; event: ConnectionEvent }[] = [];
+  readonly events: { side: "client" | "server"; connection: Conversation; event: ConnectionEvent }[] = [];
   /** What becomes of a dial. */
   dialing: "succeed" | "fail" | "hang" = "succeed";
   /** Bytes vanish. */
   cut = false;
   #random: Random;
-  #ends: Map<Connection, End> = new Map();
+  #ends: Map<Conversation, End> = new Map();
 
   constructor(options: ServerOptions = {}, seed = 1) {
     this.#random = new Random(seed);
@@ -97,7 +97,7 @@ export class Owners {
     far.peer = near;
   }
 
-  #end(connection: Connection, settle: End["settle"]): End {
+  #end(connection: Conversation, settle: End["settle"]): End {
     const end: End = { connection, settle, peer: null, queue: [], ended: false, gone: false };
     this.#ends.set(connection, end);
     return end;
@@ -137,7 +137,7 @@ export class Owners {
     }
   }
 
-  #drain(connection: Connection, side: "client" | "server"): void {
+  #drain(connection: Conversation, side: "client" | "server"): void {
     const end = this.#ends.get(connection);
     for (let event = connection.nextEvent(); event !== null; event = connection.nextEvent()) {
       this.events.push({ side, connection, event });

@@ -1,0 +1,69 @@
+/**
+ * What clients, servers and adapters hold, whatever protocol is spoken: heartwire/1 (`Connection`) or one of the historical formats
+ * in classic/. A profile names the protocol.
+ *
+ * Rules: the same inputs, outputs and events for all, so that one owner, one driver and one session serve them. What a profile cannot
+ * do throws ERR_HEARTWIRE_UNSUPPORTED, with its name.
+ *
+ * @module
+ */
+
+import type { Code } from "./codes.ts";
+import type { Agreement, CloseReason, ConnectionEvent } from "./events.ts";
+import type { Machine } from "./machine.ts";
+import type { Phase } from "./phases.ts";
+import type { ConnectionStats } from "./stats.ts";
+
+/** What `goAway` says. */
+export interface GoAwayOptions {
+  /** `connection`: reconnect elsewhere or later. `session`: send no new messages, expect the end. */
+  readonly scope: "connection" | "session";
+  /** Why. */
+  readonly code: Code;
+  /** When the peer may dial again, ms; default 0. */
+  readonly retryAfter?: number;
+  /** Over how much time peers spread their dials, ms; default 0. */
+  readonly jitter?: number;
+  /** Why, for a person; default empty. */
+  readonly text?: string;
+  /** Where to dial instead; default empty. */
+  readonly endpoint?: string;
+}
+
+/** One conversation over one transport. */
+export interface Conversation extends Machine<ConnectionEvent> {
+  /** The state; profiles without a handshake know "deciding", "open", "closing" and "closed". */
+  readonly phase: Phase;
+  /** What was agreed, or is expected; null before it is open. */
+  readonly agreement: Agreement | null;
+  /** How it ended; null while it has not. */
+  readonly reason: CloseReason | null;
+  /** The peer's announcement of an end: when it may be dialled again, ms; null without one. */
+  readonly goaway: { readonly retryAfter: number; readonly jitter: number } | null;
+  /**
+   * Sends a message; the payload is copied. "blocked": it was not taken, `writable` follows.
+   *
+   * @throws HeartwireError ERR_HEARTWIRE_NOT_OPEN, ERR_HEARTWIRE_MESSAGE_TOO_LARGE, ERR_HEARTWIRE_UNSUPPORTED
+   */
+  send(payload: Uint8Array, now: number): "accepted" | "blocked";
+  /** The application finished the message with this position, and all before it. */
+  consumed(position: number, now: number): void;
+  /**
+   * Sends a heartbeat that wants an answer, at once; the event `pong` follows. Returns its sequence.
+   *
+   * @throws HeartwireError ERR_HEARTWIRE_NOT_OPEN, ERR_HEARTWIRE_PINGS_OPEN, ERR_HEARTWIRE_UNSUPPORTED
+   */
+  ping(now: number): number;
+  /** Announces an end to the peer, where the protocol has words for it. */
+  goAway(options: GoAwayOptions, now: number): void;
+  /** Ends in good order, as far as the protocol has one. */
+  close(closeCode: number, text: string, now: number): void;
+  /** Ends at once. */
+  abort(code: Code, text: string, now: number): void;
+  /** Server, while "deciding": admits the client. */
+  accept(now: number): void;
+  /** Server, before it admitted: refuses the client. `retryAfter` in ms, 0 = unsaid. */
+  reject(code: Code, retryAfter: number, text: string, now: number): void;
+  /** Counters and measures. */
+  stats(): ConnectionStats;
+}
