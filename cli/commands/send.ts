@@ -1,0 +1,128 @@
+/**
+ * `heartwire send`: the short connection. Connects, sends one message, prints the replies, closes.
+ *
+ * Rule: with no reply expected, success means that the server's application finished the message, which is what an end in good
+ * order proves.
+ *
+ * @module
+ */
+
+import { type EndReason, HeartwireError, type Session } from "../../adapters/api.ts";
+import { type Context, heartbeatOptions, type Outcome } from "../command.ts";
+import { EXIT, exitOfReason } from "../exit.ts";
+import { readAll } from "../input.ts";
+import { aborted, sleep } from "../stop.ts";
+import * as text from "../text.ts";
+
+class Sender {
+  readonly #context: Context;
+  #bytes = 0;
+  #replies = 0;
+  #rtt: number | null = null;
+
+  constructor(context: Context) {
+    this.#context = context;
+  }
+
+  async run(): Promise<Outcome> {
+    const { adapter, run, stop } = this.#context;
+    const { timeout, expect } = run.values;
+    let session: Session;
+    try {
+      session = await adapter.connect(run.address, {
+        heartbeat: heartbeatOptions(run.values),
+        dialTimeout: timeout,
+        handshakeTimeout: timeout,
+        signal: stop.signal,
+      });
+    } catch (error) {
+      return this.#outcome(EXIT.loss, error);
+    }
+    const onForced = (): void => session.abort("interrupted");
+    stop.forced.addEventListener("abort", onForced, { once: true });
+    try {
+      const interrupted = aborted(stop.signal).then(() => null);
+      await Promise.race([this.#talk(session), interrupted]);
+    } catch (error) {
+      session.abort();
+      return this.#outcome(EXIT.loss, error);
+    }
+    const reason = await session.close();
+    const delivered = reason.kind === "closed";
+    if (expect > 0 || delivered) return this.#outcome(EXIT.ok);
+    this.#context.output.note(`whether the message arrived is not known: ${text.reasonText(reason)}`);
+    return this.#outcome(exitOfReason(reason));
+  }
+
+  async #talk(session: Session): Promise<void> {
+    const { expect } = this.#context.run.values;
+    const message = await this.#message(session);
+    const replies = session.messages();
+    const started = performance.now();
+    await session.send(message);
+    this.#bytes = message.length;
+    while (this.#replies < expect) {
+      await this.#reply(session, replies);
+      this.#rtt ??= performance.now() - started;
+    }
+  }
+
+  async #message(session: Session): Promise<Uint8Array> {
+    const { run, stdin, typed, output } = this.#context;
+    if (run.message !== null) return new TextEncoder().encode(run.message);
+    if (typed) output.note("type the message; Ctrl-D on a line of its own ends it");
+    const { maxMessage } = session.agreement!;
+    const ended = session.closed.then((reason) => {
+      throw endedEarly(reason, "the message was complete");
+    });
+    const bytes = await Promise.race([readAll(stdin, maxMessage), ended]);
+    if (bytes !== null) return bytes;
+    throw new HeartwireError("MESSAGE_TOO_LARGE", `the message is longer than ${maxMessage} bytes`, {
+      hint: "The server accepts no longer ones; send less at a time, for example with heartwire connect.",
+    });
+  }
+
+  async #reply(session: Session, replies: AsyncIterator<{ readonly bytes: Uint8Array }>): Promise<void> {
+    const { run, output } = this.#context;
+    const { timeout, expect } = run.values;
+    const given = new AbortController();
+    const late = sleep(timeout, given.signal).then((up) =>
+      up ? "late" as const : new Promise<never>(() => {})
+    );
+    const next = await Promise.race([replies.next(), late]).finally(() => given.abort());
+    if (next === "late") {
+      throw new HeartwireError("TIMEOUT", `no reply within ${text.duration(timeout)}`, {
+        hint: "The server may answer nothing (--expect 0) or need longer (--timeout MS).",
+      });
+    }
+    if (next.done === true) {
+      throw endedEarly(
+        await session.closed,
+        `${text.count(expect - this.#replies, "reply", "replies")} came`,
+      );
+    }
+    this.#replies++;
+    output.message(next.value.bytes);
+    output.record("reply", { seq: this.#replies, ...text.messageRecord(next.value.bytes) });
+    await output.flush();
+  }
+
+  #outcome(exit: number, error?: unknown): Outcome {
+    const summary = {
+      address: this.#context.run.address.url,
+      sent: this.#bytes,
+      replies: this.#replies,
+      rtt: this.#rtt,
+    };
+    return error === undefined ? { exit, summary } : { exit, summary, error };
+  }
+}
+
+function endedEarly(reason: EndReason, what: string): HeartwireError {
+  return new HeartwireError("CLOSED", `${text.reasonText(reason)}, before ${what}`, { cause: reason });
+}
+
+/** Runs the command. */
+export function send(context: Context): Promise<Outcome> {
+  return new Sender(context).run();
+}

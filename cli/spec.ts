@@ -1,0 +1,236 @@
+/**
+ * What the command line offers: the commands, their options, their examples. The parser and the help are both made from these
+ * tables, so neither can promise what the other does not do.
+ *
+ * Rules: nothing stands here that does not work today. An option has the same meaning and type in every command that has
+ * it. Every example runs as it is written; tests/interop runs them.
+ *
+ * @module
+ */
+
+import { INTERVAL_MAX, INTERVAL_MIN, MULTIPLIER_MAX } from "../core/wire/registry.ts";
+
+/** The commands. */
+export type CommandName = "serve" | "connect" | "send" | "ping";
+
+/** The protocols that can be spoken. */
+export const PROFILES = ["heartwire"] as const;
+/** What `serve` can do with messages. */
+export const HANDLERS = ["echo", "upper", "discard", "chat"] as const;
+/** A name out of {@link HANDLERS}. */
+export type HandlerName = (typeof HANDLERS)[number];
+
+/** The values of all options, of whichever command. What a command does not have keeps its default. */
+export interface Values {
+  profile: (typeof PROFILES)[number];
+  /** ms; undefined leaves the library's default. */
+  interval: number | undefined;
+  multiplier: number | undefined;
+  json: boolean;
+  quiet: boolean;
+  help: boolean;
+  version: boolean;
+  handler: HandlerName;
+  reconnect: boolean;
+  expect: number;
+  /** ms */
+  timeout: number;
+  count: number | undefined;
+}
+
+/** One option. */
+export interface OptionSpec {
+  readonly name: keyof Values;
+  readonly short?: string;
+  /** How the help calls its value; without one it is a flag. */
+  readonly value?: string;
+  /** The values it may have. */
+  readonly choices?: readonly string[];
+  /** The range of a whole number. */
+  readonly range?: readonly [min: number, max: number];
+  readonly help: string;
+}
+
+/** One command. */
+export interface CommandSpec {
+  /** One line. */
+  readonly summary: string;
+  /** What stands behind the command's name. */
+  readonly operands: string;
+  /** How many operands there may be. */
+  readonly most: number;
+  readonly description: readonly string[];
+  readonly options: readonly OptionSpec[];
+  readonly examples: readonly string[];
+}
+
+/** What holds if nothing else is said. */
+export const DEFAULTS: Readonly<Values> = Object.freeze({
+  profile: "heartwire",
+  interval: undefined,
+  multiplier: undefined,
+  json: false,
+  quiet: false,
+  help: false,
+  version: false,
+  handler: "echo",
+  reconnect: false,
+  expect: 1,
+  timeout: 10_000,
+  count: undefined,
+});
+
+/** `ping` asks so often, ms, as ping(8) does. */
+export const PING_INTERVAL = 1_000;
+
+/** One day, ms: no wait is longer. */
+const DAY = 86_400_000;
+
+const profile: OptionSpec = {
+  name: "profile",
+  value: "NAME",
+  choices: PROFILES,
+  help: "the protocol to speak: heartwire (the default, and the only one so far)",
+};
+const interval: OptionSpec = {
+  name: "interval",
+  value: "MS",
+  range: [INTERVAL_MIN, INTERVAL_MAX],
+  help: "how often to send a heartbeat; default 10000; the peer may ask for fewer",
+};
+const pingInterval: OptionSpec = {
+  ...interval,
+  help: "how often to ask, and the heartbeat's interval; default 1000; the peer may ask for fewer",
+};
+const multiplier: OptionSpec = {
+  name: "multiplier",
+  value: "N",
+  range: [1, MULTIPLIER_MAX],
+  help: "so many silent intervals are death; default 3",
+};
+const json: OptionSpec = {
+  name: "json",
+  help: "write NDJSON on stdout: one object a line, the last of type summary",
+};
+const quiet: OptionSpec = {
+  name: "quiet",
+  short: "q",
+  help: "on stderr say nothing but errors",
+};
+const pingQuiet: OptionSpec = { ...quiet, help: "print the summary and errors only" };
+const help: OptionSpec = { name: "help", short: "h", help: "print this" };
+const version: OptionSpec = { name: "version", short: "V", help: "print the version" };
+
+/** The options that stand without a command too. */
+export const GLOBAL_OPTIONS: readonly OptionSpec[] = [help, version];
+
+const COMMON: readonly OptionSpec[] = [profile, interval, multiplier, json, quiet, help, version];
+
+/** The commands, in the order of the help. */
+export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
+  serve: {
+    summary: "listen, and do something simple with every message",
+    operands: "[ADDRESS]",
+    most: 1,
+    description: [
+      "Listens and prints a line on stderr for every session that opens, falls silent or ends, with the reason.",
+      "SIGINT (Ctrl-C) and SIGTERM end it in good order: it tells every client, finishes what is under way",
+      "and closes; a second one ends it at once.",
+    ],
+    options: [
+      {
+        name: "handler",
+        value: "NAME",
+        choices: HANDLERS,
+        help: "echo: answer with the same (the default); upper: in upper case; discard: do not answer; " +
+          "chat: pass each message on to all other sessions, with the sender's name",
+      },
+      ...COMMON,
+    ],
+    examples: [
+      "heartwire serve",
+      "heartwire serve 127.0.0.1:0 --handler upper",
+      "heartwire serve /tmp/heartwire.sock --handler chat --interval 2000",
+    ],
+  },
+  connect: {
+    summary: "talk to a server: lines of stdin are messages",
+    operands: "[ADDRESS]",
+    most: 1,
+    description: [
+      "Each line of stdin is sent as a message, each message that comes is printed as a line on stdout.",
+      "Changes of the connection are told on stderr. The end of stdin closes the session in good order: what is",
+      "under way in both directions arrives first.",
+    ],
+    options: [
+      {
+        name: "reconnect",
+        help:
+          "dial again when the connection ends; each is a new conversation, and what was under way is lost",
+      },
+      ...COMMON,
+    ],
+    examples: [
+      "heartwire connect 127.0.0.1:7433",
+      "printf 'one\\ntwo\\n' | heartwire connect 127.0.0.1:7433 --reconnect",
+    ],
+  },
+  send: {
+    summary: "connect, send one message, print the reply, close",
+    operands: "[ADDRESS [MESSAGE]]",
+    most: 2,
+    description: [
+      "Without MESSAGE all of stdin is the message. A reply that does not end in a newline is printed with one.",
+    ],
+    options: [
+      { name: "expect", value: "N", range: [0, 1_000_000], help: "wait for so many replies; default 1" },
+      {
+        name: "timeout",
+        value: "MS",
+        range: [1, DAY],
+        help: "wait so long for each: the connection, every reply; default 10000",
+      },
+      ...COMMON,
+    ],
+    examples: [
+      "heartwire send 127.0.0.1:7433 hello",
+      "date | heartwire send 127.0.0.1:7433",
+      "heartwire send 127.0.0.1:7433 'no answer wanted' --expect 0",
+    ],
+  },
+  ping: {
+    summary: "measure the round trip, and watch for the peer's death",
+    operands: "[ADDRESS]",
+    most: 1,
+    description: [
+      "Asks at every interval and prints each answer's round trip. The first line tells the longest time that a",
+      "dead peer can stay unnoticed. When the peer is found dead it prints the verdict and its evidence, dials",
+      "again until it is back, and reports that. Ends at SIGINT (Ctrl-C) or after --count, with percentiles.",
+    ],
+    options: [
+      {
+        name: "count",
+        short: "c",
+        value: "N",
+        range: [1, Number.MAX_SAFE_INTEGER],
+        help: "stop after so many; exit 0 if all were answered, 1 if not, 5 if the peer is still dead",
+      },
+      profile,
+      pingInterval,
+      multiplier,
+      json,
+      pingQuiet,
+      help,
+      version,
+    ],
+    examples: [
+      "heartwire ping 127.0.0.1:7433 --count 3",
+      "heartwire ping 127.0.0.1:7433 --count 5 --interval 200 --json",
+    ],
+  },
+};
+
+/** The options of a command. */
+export function optionsOf(command: CommandName | null): readonly OptionSpec[] {
+  return command === null ? GLOBAL_OPTIONS : COMMANDS[command].options;
+}
