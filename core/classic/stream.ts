@@ -184,6 +184,7 @@ export abstract class StreamConversation implements Conversation {
     if (this.reason !== null || this.phase === "deciding") return;
     this.#heard();
     this.read(bytes);
+    this.#arm(); // what was read may be more than we will read on beside
   }
 
   #heard(): void {
