@@ -7,6 +7,8 @@
  * @module
  */
 
+import { optionError } from "./errors.ts";
+
 /** A code's stable name. */
 export type Code =
   | "NONE"
@@ -147,6 +149,13 @@ export const CODES: Readonly<Record<Code, CodeInfo>> = {
   ),
   DEAD: row(-1, true, "Silence past the detection time; the verdict tells the direction."),
 };
+
+/** The number with which a code travels. Throws for one that does not, or is none: that is local misuse. */
+export function codeNumber(code: Code): number {
+  const number = Object.hasOwn(CODES, code) ? CODES[code].number : -1;
+  if (number < 0) throw optionError("code", "a code that travels", code);
+  return number;
+}
 
 const byNumber = new Map<number, Code>();
 for (const name of Object.keys(CODES) as Code[]) {

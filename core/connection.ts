@@ -11,7 +11,7 @@
  */
 
 import type { Code } from "./codes.ts";
-import { CODES } from "./codes.ts";
+import { codeNumber } from "./codes.ts";
 import type { Conversation, GoAwayOptions } from "./conversation.ts";
 import type { Environment } from "./environment.ts";
 import { HeartwireError, numberOption, optionError } from "./errors.ts";
@@ -31,6 +31,9 @@ import { MAX_CHUNK, SCOPE_CONNECTION, SCOPE_SESSION } from "./wire/registry.ts";
 
 /** The least rate at which an unfinished frame may grow: the greatest in so many us (16 KiB at 1,024 bytes a second). */
 const SLOWEST_FRAME: Micros = MAX_CHUNK / 1_024 * 1_000_000;
+
+/** The longest wait that a peer can be told, ms. */
+const DAY = 86_400_000;
 
 /** A heartwire/1 connection. See {@link Machine} for how it is driven. */
 export class Connection implements Conversation {
@@ -57,6 +60,7 @@ export class Connection implements Conversation {
       return;
     }
     if (role !== "client" && role !== "server") throw optionError("role", '"client" or "server"', role);
+    if (!Number.isFinite(now)) throw optionError("now", "a monotonic time in ms", now);
     const resolved = resolveConnection(options);
     this.#link = new Link(role, resolved, environment, toMicros(now));
     this.#receiver = new Receiver(this.#link);
@@ -284,9 +288,9 @@ export class Connection implements Conversation {
     link.write({
       kind: "goaway",
       scope: options.scope === "session" ? SCOPE_SESSION : SCOPE_CONNECTION,
-      code: CODES[options.code].number,
-      retryAfter: numberOption("retryAfter", Math.ceil(options.retryAfter ?? 0), 0, 86_400_000),
-      jitter: numberOption("jitter", Math.ceil(options.jitter ?? 0), 0, 86_400_000),
+      code: codeNumber(options.code),
+      retryAfter: Math.ceil(numberOption("retryAfter", options.retryAfter ?? 0, 0, DAY)),
+      jitter: Math.ceil(numberOption("jitter", options.jitter ?? 0, 0, DAY)),
       text: options.text ?? "",
       endpoint: options.endpoint ?? "",
     });
@@ -310,6 +314,7 @@ export class Connection implements Conversation {
   /** Ends at once: ERROR to the peer as far as it can be said, then the transport goes. */
   abort(code: Code, text: string, now: number): void {
     const link = this.#enter(now);
+    codeNumber(code);
     if (link.phase === "closed") return;
     const said = link.phase !== "listening" && link.complain(code, text);
     link.finish({ kind: "aborted", code: "ABORTED", text }, said ? "end" : "destroy");
@@ -331,6 +336,8 @@ export class Connection implements Conversation {
   /** Server, before it welcomed: refuses the client. `retryAfter` in ms, 0 = unsaid. */
   reject(code: Code, retryAfter: number, text: string, now: number): void {
     const link = this.#enter(now);
+    codeNumber(code);
+    numberOption("retryAfter", retryAfter, 0, DAY);
     if (link.phase !== "deciding" && link.phase !== "listening") return;
     link.refuse(code, retryAfter, text);
     link.finish({ kind: "refused", code, by: "local", retryAfter, text }, "end");
@@ -339,7 +346,7 @@ export class Connection implements Conversation {
   #notOpen(what: string): HeartwireError {
     return new HeartwireError("NOT_OPEN", `${what}: the connection is ${this.#link.phase}`, {
       hint: "Wait for the event open, and stop at closing or closed.",
-      retryable: this.#link.phase === "greeting" || this.#link.phase === "deciding",
+      retryable: this.#link.reason === null && !this.#link.conversing,
     });
   }
 

@@ -59,7 +59,7 @@ export class Transmit {
   /** The transport took `n` of the bytes shown. Returns false if it was not shown so many. */
   advance(n: number, outbound: Outbound): boolean {
     const current = this.#current;
-    if (current === null || !(n >= 0 && n <= current.length)) return false;
+    if (current === null || !(Number.isInteger(n) && n >= 0 && n <= current.length)) return false;
     if (this.#source === CONTROL) {
       this.control.advance(n);
       this.flushed += n;
