@@ -1,0 +1,470 @@
+/**
+ * How sessions end, and how they begin again: who is told what, what fails with which code, and that nothing stays behind.
+ * @module
+ */
+
+import { describe, test } from "node:test";
+import { assert, assertEquals, assertGreaterOrEqual, assertLessOrEqual } from "@std/assert";
+import type { Message, Session, Status } from "../../adapters/api.ts";
+import { connectOn } from "../../adapters/connect.ts";
+import { VirtualWorld } from "../support/virtual_platform.ts";
+import { collect, failure, HERE, keep, scene, watch } from "../support/virtual_sessions.ts";
+
+const echo = async (session: Session): Promise<void> => {
+  for await (const message of session) await session.send(message.bytes);
+};
+const BEAT = { heartbeat: { interval: 1_000, multiplier: 3 } };
+
+/** Nothing is left of either side: no transport, no timer. */
+function assertNothingLeft(world: VirtualWorld): void {
+  assertEquals([world.transports.size, world.armed], [0, 0], "transports and timers left");
+}
+
+async function reaches(world: VirtualWorld, session: Session, state: Status["state"]): Promise<void> {
+  for (let i = 0; i < 10_000 && session.state !== state; i++) await world.run(10);
+  assertEquals(session.state, state);
+}
+
+function states(seen: readonly Status[]): string[] {
+  return seen.map(({ state }) => state);
+}
+
+describe("close", () => {
+  test("delivers what was accepted, lets the peer finish, and tells both", async () => {
+    const there: Session[] = [];
+    const got: string[] = [];
+    const { world, connect, server } = await scene(async (session) => {
+      there.push(session);
+      for await (const message of session) {
+        await new Promise<void>((resolve) => world.after(100, resolve)); // work
+        got.push(message.text());
+      }
+      got.push("end");
+    });
+    const session = await connect();
+    for (const text of ["a", "b", "c"]) await session.send(text);
+    const began = world.now;
+    const reason = await world.until(session.close(7, "bye"));
+    assertEquals(reason, { kind: "closed", code: "NONE", by: "local", closeCode: 7, text: "bye" });
+    assertGreaterOrEqual(world.now - began, 300);
+    assertEquals(await world.until(there[0]!.closed), {
+      kind: "closed",
+      code: "NONE",
+      by: "peer",
+      closeCode: 7,
+      text: "bye",
+    });
+    await world.run(10);
+    assertEquals(got, ["a", "b", "c", "end"]);
+    assertEquals(await session.close(), reason, "again");
+    assertEquals(server.sessions.size, 0);
+    assertEquals(world.transports.size, 0);
+    await world.until(server.close());
+    await world.run(0);
+    assertNothingLeft(world);
+  });
+
+  test("ends the peer's iteration behind all messages, and its waiting next()", async () => {
+    const { world, connect } = await scene(async (session) => {
+      await session.send("one");
+      await session.send("two");
+    });
+    const session = await connect();
+    const got = await world.until(collect(session));
+    assertEquals(got.map((message) => (message as Message).text()), ["one", "two"]);
+    assertEquals((await session.closed).kind, "closed");
+    assertEquals((await failure(session.send("late")))?.code, "ERR_HEARTWIRE_CLOSED");
+    assertEquals((await failure(session.ping()))?.code, "ERR_HEARTWIRE_CLOSED");
+  });
+
+  test("is not held up by messages that nobody reads", async () => {
+    const { world, connect } = await scene(async (session) => {
+      for (let i = 0; i < 5_000; i++) await session.send(new Uint8Array(1_000));
+    });
+    const session = await connect();
+    await world.run(1_000);
+    const began = world.now;
+    assertEquals((await world.until(session.close())).kind, "closed");
+    assertLessOrEqual(world.now - began, 1_000);
+    assertEquals(session.stats().unread, 0);
+  });
+
+  test("does not take messages from a loop that runs", async () => {
+    const { world, connect } = await scene(echo);
+    const session = await connect();
+    const got = collect(session);
+    for (let i = 0; i < 100; i++) await session.send(`${i}`);
+    await world.until(session.close());
+    assertEquals(
+      (await got).map((message) => (message as Message).text()),
+      Array.from({ length: 100 }, (_, i) => `${i}`),
+    );
+  });
+
+  test("is bounded when the peer never finishes", async () => {
+    const { world, connect } = await scene((session) => session.onMessage(() => new Promise(() => {})));
+    const session = await connect({ closeTimeout: 2_000 });
+    await session.send("x");
+    const began = world.now;
+    const reason = await world.until(session.close());
+    assertEquals([reason.kind, reason.code], ["timeout", "CLOSE_TIMEOUT"]);
+    assertLessOrEqual(world.now - began, 2_100);
+    await world.run(2_000);
+    assertEquals(world.transports.size, 0);
+  });
+
+  test("is what leaving a scope does", async () => {
+    const { world, server } = await scene(echo);
+    let escaped: Session | undefined;
+    const scope = (async () => {
+      await using session = await connectOn(world.platform, HERE);
+      escaped = session;
+      await session.send("x");
+    })();
+    await world.until(scope);
+    assertEquals((await escaped!.closed).kind, "closed");
+    await world.until(server[Symbol.asyncDispose]());
+    await world.run(0);
+    assertNothingLeft(world);
+  });
+
+  test("refuses a code that cannot be, and goes on", async () => {
+    const { connect } = await scene(echo);
+    const session = await connect();
+    assertEquals((await failure(session.close(-1)))?.code, "ERR_HEARTWIRE_OPTION");
+    assertEquals(session.state, "live");
+    await session.send("still");
+  });
+});
+
+describe("abort", () => {
+  test("ends at once, drops what waits, and tells the peer why", async () => {
+    const there: Session[] = [];
+    const { world, connect } = await scene(keep(there));
+    const session = await connect();
+    await world.run(10);
+    await there[0]!.send("unread");
+    await world.run(10);
+    const pinging = failure(session.ping());
+    session.abort("enough");
+    assertEquals((await session.closed).kind, "aborted");
+    const errors = await collect(session);
+    assertEquals(errors.map((error) => (error as { code?: string }).code), ["ERR_HEARTWIRE_ABORTED"]);
+    assertEquals((await pinging)?.code, "ERR_HEARTWIRE_ABORTED");
+    const reason = await world.until(there[0]!.closed);
+    assert(reason.kind === "error");
+    assertEquals([reason.code, reason.text], ["ABORTED", "enough"]);
+    await world.run(2_000);
+    assertEquals(world.transports.size, 0);
+  });
+});
+
+describe("death", () => {
+  for (const side of ["client", "server"] as const) {
+    test(`a silent cut is found by the ${side} within the bound`, async () => {
+      const there: Session[] = [];
+      const { world, connect } = await scene(keep(there), BEAT);
+      const session = await connect(BEAT);
+      await world.run(10_000);
+      const [here, seen] = side === "client" ? [session, watch(session)] : [there[0]!, watch(there[0]!)];
+      const iterating = collect(here);
+      const waiting = failure(here.ping());
+      for (const end of world.pairs[0]!) end.cut = true;
+      const cutAt = world.now;
+      const bound = here.agreement!.detectionBound;
+      const reason = await world.until(here.closed);
+      assert(reason.kind === "dead");
+      assertLessOrEqual(world.now - cutAt, bound + 5);
+      await world.run(0);
+      assertEquals(states(seen), ["live", "suspect", "closed"]);
+      assert(seen[1]!.state === "suspect" && seen[1]!.evidence.silentFor >= 1_900);
+      const [thrown] = await iterating as [Error & { code: string; retryable: boolean; cause: unknown }];
+      assertEquals([thrown.code, thrown.retryable, thrown.cause], ["ERR_HEARTWIRE_DEAD", true, reason]);
+      assertEquals((await waiting)?.code, "ERR_HEARTWIRE_DEAD");
+      assertEquals((await failure(here.send("x")))?.code, "ERR_HEARTWIRE_DEAD");
+      await world.run(10_000);
+      assertEquals(world.transports.size, 0, "the other side found out too");
+    });
+  }
+
+  test("messages that arrived before are delivered before it is told", async () => {
+    const there: Session[] = [];
+    const { world, connect } = await scene(keep(there), BEAT);
+    const session = await connect(BEAT);
+    await world.run(10);
+    await there[0]!.send("last words");
+    await world.run(10);
+    for (const end of world.pairs[0]!) end.cut = true;
+    await world.until(session.closed);
+    const [message, error] = await collect(session);
+    assertEquals((message as Message).text(), "last words");
+    assertEquals((error as { code?: string }).code, "ERR_HEARTWIRE_DEAD");
+  });
+
+  test("a suspicion that was wrong is taken back", async () => {
+    const { world, connect } = await scene(keep([]), BEAT);
+    const session = await connect(BEAT);
+    const seen = watch(session);
+    const [, theirs] = world.pairs[0]!;
+    theirs.hold();
+    await world.run(2_800);
+    theirs.release();
+    await world.run(20_000);
+    assertEquals(states(seen), ["live", "suspect", "live"]);
+  });
+
+  test("a reset is LOST, with its cause", async () => {
+    const there: Session[] = [];
+    const { world, connect, reported } = await scene(async (session) => {
+      there.push(session);
+      for await (const _ of session);
+    });
+    const session = await connect();
+    const blocked: Promise<unknown>[] = [];
+    for (let i = 0; i < 4; i++) blocked.push(failure(session.send(new Uint8Array(1_000_000))));
+    world.pairs[0]![0].reset();
+    const reason = await session.closed;
+    assert(reason.kind === "lost");
+    assertEquals((reason.cause as { code: string }).code, "ECONNRESET");
+    assertEquals(
+      (await Promise.all(blocked)).map((error) => (error as { code?: string } | null)?.code ?? "accepted"),
+      [
+        "accepted",
+        "ERR_HEARTWIRE_LOST",
+        "ERR_HEARTWIRE_LOST",
+        "ERR_HEARTWIRE_LOST",
+      ],
+    );
+    await world.run(1_000);
+    assertEquals(reported, [], "a handler that only passes the end on is not reported");
+    assertEquals(world.transports.size, 0);
+  });
+});
+
+describe("ping", () => {
+  test("gives the round trip, and can be given up", async () => {
+    const { world, connect } = await scene(keep([]), BEAT);
+    world.latency = 20;
+    const session = await connect(BEAT);
+    const result = await world.until(session.ping());
+    assertEquals([result.rtt, result.hold], [40, 0]);
+    for (const end of world.pairs[0]!) end.cut = true;
+    const began = world.now;
+    const timed = failure(session.ping({ timeout: 150 }));
+    const controller = new AbortController();
+    const signalled = failure(session.ping({ signal: controller.signal }));
+    controller.abort();
+    assertEquals((await signalled)?.code, "ERR_HEARTWIRE_CANCELLED");
+    const error = await world.until(timed);
+    assertEquals([error?.code, error?.retryable, world.now - began], ["ERR_HEARTWIRE_TIMEOUT", true, 150]);
+    for (const timeout of [-1, NaN]) {
+      assertEquals((await failure(session.ping({ timeout })))?.code, "ERR_HEARTWIRE_OPTION");
+    }
+    session.abort();
+  });
+});
+
+describe("status", () => {
+  test("every listener has its own queue, bounded, and learns how many it lost", async () => {
+    const { world, connect } = await scene(keep([]), BEAT);
+    const session = await connect(BEAT);
+    const slow = session.status();
+    const [, theirs] = world.pairs[0]!;
+    for (let i = 0; i < 40; i++) {
+      theirs.hold();
+      await reaches(world, session, "suspect");
+      theirs.release();
+      await reaches(world, session, "live");
+    }
+    const late = session.status();
+    session.abort();
+    const seen = await collect(slow) as Status[];
+    assertEquals(seen.length, 64);
+    assertGreaterOrEqual(seen[0]!.missed, 15);
+    assertEquals(seen.slice(1).every(({ missed }) => missed === 0), true);
+    assertEquals(seen.at(-1)!.state, "closed");
+    assertEquals(states(await collect(late) as Status[]), ["live", "closed"]);
+    assertEquals(
+      states(await collect(session.status()) as Status[]),
+      ["closed"],
+      "and one that comes after the end",
+    );
+  });
+});
+
+describe("connect", () => {
+  const rejected = async (world: VirtualWorld, promise: Promise<Session>): Promise<string> => {
+    const error = await world.until(failure(promise));
+    await world.run(5_000);
+    assertNothingLeft(world);
+    return error?.code ?? "connected";
+  };
+
+  test("fails with what the dial failed with", async () => {
+    const world = new VirtualWorld();
+    for (
+      const [code, expected] of [
+        ["ECONNREFUSED", "REFUSED"],
+        ["EHOSTUNREACH", "UNREACHABLE"],
+        ["ENOTFOUND", "DNS"],
+        ["EACCES", "FORBIDDEN"],
+        ["EMFILE", "TOO_MANY_FILES"],
+        ["ESOMETHING", "DIAL_FAILED"],
+      ] as const
+    ) {
+      world.dialing = { code };
+      assertEquals(await rejected(world, connectOn(world.platform, HERE)), `ERR_HEARTWIRE_${expected}`);
+    }
+  });
+
+  test("gives a dial up that takes too long", async () => {
+    const world = new VirtualWorld();
+    world.dialing = "hang";
+    assertEquals(
+      await rejected(world, connectOn(world.platform, HERE, { dialTimeout: 700 })),
+      "ERR_HEARTWIRE_DIAL_TIMEOUT",
+    );
+    assertEquals([world.dials, world.cancelled], [1, 1]);
+  });
+
+  test("refuses addresses and options that cannot be, before it dials", async () => {
+    const world = new VirtualWorld();
+    const wrong = [
+      connectOn(world.platform, "heartwire://10.0.0.2:0"),
+      connectOn(world.platform, []),
+      connectOn(world.platform, "heartwires://10.0.0.2"),
+      connectOn(world.platform, HERE, { maxMessage: -1 }),
+      connectOn(world.platform, HERE, { intervall: 5 } as object),
+    ];
+    const codes = await Promise.all(wrong.map(failure));
+    assertEquals(codes.map((error) => error?.code.slice(14)), [
+      "ADDRESS",
+      "ADDRESS",
+      "TLS_UNSUPPORTED",
+      "OPTION",
+      "OPTION",
+    ]);
+    assertEquals(world.dials, 0);
+  });
+
+  test("is called off by its signal at every stage", async () => {
+    // before; while dialling; while dialling hangs; in the handshake, which takes two trips of 100 ms behind the dial
+    for (const [at, hangs] of [[-1, false], [50, false], [500, true], [150, false], [250, false]] as const) {
+      const { world, server } = await scene(echo);
+      world.latency = 100;
+      if (hangs) world.dialing = "hang";
+      const controller = new AbortController();
+      if (at < 0) controller.abort("no");
+      const connecting = failure(
+        connectOn(world.platform, HERE, { signal: controller.signal, reconnect: true }),
+      );
+      await world.run(Math.max(at, 0));
+      controller.abort("no");
+      const error = await connecting;
+      assertEquals([error?.code, error?.cause], ["ERR_HEARTWIRE_CANCELLED", "no"], `at ${at}`);
+      await world.run(60_000);
+      assertEquals(server.sessions.size, 0);
+      await world.until(server.close());
+      await world.run(0);
+      assertNothingLeft(world);
+      assertLessOrEqual(world.dials, 1);
+    }
+  });
+
+  test("its signal has no say once it is connected", async () => {
+    const { world, connect } = await scene(echo);
+    const controller = new AbortController();
+    const session = await connect({ signal: controller.signal });
+    controller.abort();
+    await world.run(100);
+    assertEquals(session.state, "live");
+  });
+
+  test("tries several addresses in turn", async () => {
+    const { world } = await scene(echo);
+    const nobody = "heartwire://10.0.0.9:1";
+    const session = await world.until(connectOn(world.platform, [nobody, nobody, HERE], { reconnect: true }));
+    assertEquals([world.dials, session.remote.url], [3, HERE]);
+  });
+});
+
+describe("reconnect", () => {
+  test("tells what was lost and begins a new conversation", async () => {
+    const there: Session[] = [];
+    const { world, connect } = await scene(async (session) => {
+      there.push(session);
+      await echo(session);
+    }, BEAT);
+    const session = await connect({ ...BEAT, reconnect: true });
+    const seen = watch(session);
+    const got: (Message | Error)[] = [];
+    void collect(session, got);
+    await session.send("one");
+    await world.run(5_000);
+    for (const end of world.pairs[0]!) end.cut = true;
+    await session.send("never arrives");
+    world.dialing = { code: "ECONNREFUSED" };
+    await reaches(world, session, "lost");
+    assertEquals((await failure(session.send("x")))?.code, "ERR_HEARTWIRE_NOT_CONNECTED");
+    assertEquals((await failure(session.ping()))?.code, "ERR_HEARTWIRE_NOT_CONNECTED");
+    assertEquals(session.agreement, null);
+    await world.run(1_000);
+    world.dialing = null;
+    await reaches(world, session, "live");
+    await session.send("two");
+    await world.run(1_000);
+    assertEquals((got as Message[]).map((message) => [message.text(), message.position]), [["one", 1], [
+      "two",
+      1,
+    ]]);
+    assertEquals(there.length, 2);
+    assertEquals(session.stats().conversations, 2);
+    const told = states(seen);
+    assertEquals(told.slice(0, 4), ["live", "suspect", "lost", "connecting"]);
+    assertEquals(told.at(-1), "live");
+    assert(seen[2]!.state === "lost" && seen[2]!.reason.kind === "dead" && seen[2]!.retryIn > 0);
+    const attempts = seen.filter((status) => status.state === "connecting").map(({ attempt }) => attempt);
+    assertEquals(attempts, Array.from({ length: attempts.length }, (_, at) => at + 2));
+    assertEquals((await world.until(session.close())).kind, "closed");
+  });
+
+  test("gives up when told to, with the last reason", async () => {
+    const { world, connect } = await scene(keep([]), BEAT);
+    const session = await connect({ ...BEAT, reconnect: { maxAttempts: 3 } });
+    world.dialing = { code: "EHOSTUNREACH" };
+    world.pairs[0]![0].reset();
+    const [error] = await world.until(collect(session)) as [Error & { code: string }];
+    assertEquals(error.code, "ERR_HEARTWIRE_UNREACHABLE");
+    assertEquals((await session.closed).kind, "dialFailed");
+    await world.run(100);
+    assertEquals([world.transports.size], [0]);
+  });
+
+  test("what is not read does not pile up over conversations", async () => {
+    const { world, connect } = await scene(async (session) => {
+      for (;;) await session.send(new Uint8Array(10_000));
+    });
+    const session = await connect({ reconnect: true });
+    const seen = watch(session);
+    for (let i = 1; i <= 5; i++) {
+      await world.run(2_000);
+      world.pairs.at(-1)![0].reset();
+      while (session.stats().conversations === i) await world.run(10);
+      assertLessOrEqual(session.stats().unreadBytes, 2.5 * 2 ** 20);
+    }
+    const discarded = seen.reduce((sum, status) => sum + (status.state === "live" ? status.discarded : 0), 0);
+    assertGreaterOrEqual(discarded, 100);
+    assertEquals(session.stats().discarded, discarded);
+  });
+
+  test("close while it waits to dial again ends it", async () => {
+    const { world, connect } = await scene(keep([]));
+    const session = await connect({ reconnect: { floor: 5_000, base: 6_000 } });
+    world.pairs[0]![0].reset();
+    await world.run(100);
+    assertEquals(session.state, "lost");
+    await world.until(session.close());
+    await world.run(100_000);
+    assertEquals([world.dials, world.transports.size], [1, 0]);
+  });
+});
