@@ -1,0 +1,233 @@
+/**
+ * What is written where, in which colours; texts and records; percentiles.
+ */
+
+import { describe, it } from "node:test";
+import { assert, assertEquals, assertNotMatch, assertStringIncludes } from "@std/assert";
+import { Output, paint, type Stream, wantsColour } from "../../cli/output.ts";
+import { RoundTrips } from "../../cli/round_trips.ts";
+import * as text from "../../cli/text.ts";
+
+/** A stream that remembers, and does as it is told. */
+class Sink implements Stream {
+  written = "";
+  readonly isTTY: boolean;
+  /** Callbacks of writes, when they are to wait. */
+  readonly held: (() => void)[] = [];
+  hold = false;
+  #onError: ((error: Error & { code?: unknown }) => void) | null = null;
+
+  constructor(isTTY = false) {
+    this.isTTY = isTTY;
+  }
+
+  write(chunk: string | Uint8Array, callback?: (error?: Error | null) => void): boolean {
+    this.written += typeof chunk === "string" ? chunk : new TextDecoder("latin1").decode(chunk);
+    const done = (): void => callback?.();
+    if (this.hold) this.held.push(done);
+    else done();
+    return true;
+  }
+
+  on(_event: "error", listener: (error: Error & { code?: unknown }) => void): unknown {
+    this.#onError = listener;
+    return this;
+  }
+
+  fail(code: string): void {
+    this.#onError?.(Object.assign(new Error(code), { code }));
+  }
+}
+
+function make(
+  options: { json?: boolean; quiet?: boolean; tty?: boolean; env?: Record<string, string> } = {},
+): {
+  output: Output;
+  stdout: Sink;
+  stderr: Sink;
+  closed: boolean[];
+} {
+  const stdout = new Sink(options.tty);
+  const stderr = new Sink(options.tty);
+  const closed: boolean[] = [];
+  const output = new Output({
+    ...{ stdout, stderr, env: options.env ?? {}, json: options.json ?? false, quiet: options.quiet ?? false },
+    onClosed: (quietly) => closed.push(quietly),
+  });
+  return { output, stdout, stderr, closed };
+}
+
+/** Says one of everything. */
+function sayAll(output: Output): void {
+  output.line("line");
+  output.message(new TextEncoder().encode("message"));
+  output.record("record", { value: 1.23456789 });
+  output.note("note");
+  output.error("error", "hint");
+}
+
+describe("output", () => {
+  it("puts data on stdout and all else on stderr", () => {
+    const { output, stdout, stderr } = make();
+    sayAll(output);
+    assertEquals(stdout.written, "line\nmessage\n");
+    assertEquals(stderr.written, "note\nheartwire: error\nhint\n");
+  });
+
+  it("is NDJSON and errors with json", () => {
+    const { output, stdout, stderr } = make({ json: true });
+    sayAll(output);
+    assertEquals(stdout.written, '{"type":"record","value":1.235}\n');
+    assertEquals(stderr.written, "heartwire: error\nhint\n");
+  });
+
+  it("is data and errors when quiet", () => {
+    const { output, stdout, stderr } = make({ quiet: true });
+    sayAll(output);
+    assertEquals(stdout.written, "line\nmessage\n");
+    assertEquals(stderr.written, "heartwire: error\nhint\n");
+  });
+
+  it("gives each message one end of line, and its bytes as they are", () => {
+    const { output, stdout } = make();
+    output.message(new TextEncoder().encode("a\n"));
+    output.message(Uint8Array.of(0xff, 0x1b));
+    assertEquals(stdout.written, "a\n\xff\x1b\n");
+  });
+
+  it("lets no message steer a terminal", () => {
+    const { output, stdout } = make({ tty: true });
+    output.message(new TextEncoder().encode("\x1b]0;title\x07\r\u009b2J\u202eabc\ttab\n"));
+    assertEquals(stdout.written, "\\x1b]0;title\\x07\\x0d\\x9b2J\\u202eabc\ttab\n");
+  });
+
+  it("has colours only where they are wanted", () => {
+    const plain = { env: {}, tty: false };
+    assertEquals(wantsColour(plain.env, plain.tty), false);
+    assertEquals(wantsColour({}, true), true);
+    assertEquals(wantsColour({ NO_COLOR: "1" }, true), false);
+    assertEquals(wantsColour({ NO_COLOR: "" }, true), true);
+    assertEquals(wantsColour({ TERM: "dumb" }, true), false);
+    assertEquals(wantsColour({ FORCE_COLOR: "1" }, false), true);
+    assertEquals(wantsColour({ FORCE_COLOR: "" }, false), true);
+    assertEquals(wantsColour({ FORCE_COLOR: "0" }, true), false);
+    assertEquals(wantsColour({ FORCE_COLOR: "1", NO_COLOR: "1" }, false), true);
+    for (const tty of [true, false]) {
+      const { output, stdout } = make({ tty });
+      output.line(paint("x", "bad"));
+      assertEquals(stdout.written, tty ? "\x1b[31mx\x1b[0m\n" : "x\n");
+    }
+  });
+
+  it("flushes: waits for every write", async () => {
+    const { output, stdout } = make();
+    stdout.hold = true;
+    output.line("a");
+    output.line("b");
+    let flushed = false;
+    const done = output.flush().then(() => flushed = true);
+    stdout.held[0]!();
+    await Promise.resolve();
+    assert(!flushed);
+    stdout.held[1]!();
+    await done;
+    await output.flush();
+  });
+
+  it("ends quietly when nobody reads, and once", async () => {
+    const { output, stdout, stderr, closed } = make();
+    stdout.hold = true;
+    output.line("a");
+    const flushed = output.flush();
+    stdout.fail("EPIPE");
+    stdout.fail("EPIPE");
+    await flushed;
+    output.line("b");
+    assertEquals(closed, [true]);
+    assertEquals([stdout.written, stderr.written], ["a\n", ""]);
+  });
+
+  it("says so when the disk is full", () => {
+    const { stdout, stderr, closed } = make();
+    stdout.fail("ENOSPC");
+    assertEquals(closed, [false]);
+    assertStringIncludes(stderr.written, "cannot write to stdout: ENOSPC");
+  });
+});
+
+describe("texts", () => {
+  it("tell times", () => {
+    const cases: [number, string][] = [
+      ...[[0, "0 ms"], [999.4, "999 ms"], [999.5, "1.0 s"], [3_010, "3.0 s"]] as [number, string][],
+      ...[[99_940, "99.9 s"], [99_960, "1 min 40 s"], [3_599_600, "1 h 0 min"]] as [number, string][],
+      [90_061_000, "25 h 1 min"],
+    ];
+    for (const [ms, told] of cases) assertEquals(text.duration(ms), told);
+    assertEquals(text.roundTrip(0.41234), "0.412 ms");
+  });
+
+  it("tell a verdict with its evidence", () => {
+    const evidence = {
+      verdict: "INBOUND_SILENT",
+      direction: "inbound",
+      silentFor: 3_001,
+      limit: 3_000,
+    } as const;
+    assertEquals(
+      text.reasonText({ kind: "dead", code: "DEAD", evidence }),
+      "dead: INBOUND_SILENT, nothing heard for 3.0 s",
+    );
+    assertEquals(text.reasonRecord({ kind: "dead", code: "DEAD", evidence }), {
+      ...{ reason: "dead", code: "DEAD" },
+      ...evidence,
+    });
+  });
+
+  it("escape what a peer says", () => {
+    const said = text.reasonText({
+      ...{ kind: "closed", code: "NONE", by: "peer", closeCode: 0 },
+      text: "bye\n\x1b[2Jroot#",
+    });
+    assertEquals(said, "closed by the peer (bye\\x0a\\x1b[2Jroot#)");
+    // deno-lint-ignore no-control-regex
+    const unprintable = /[\x00-\x1f\x7f-\x9f]/;
+    const refused = { kind: "refused", code: "BUSY", by: "peer", retryAfter: 0, text: "\x9b\x00" } as const;
+    assertNotMatch(text.reasonText(refused), unprintable);
+  });
+
+  it("record messages as text or base64", () => {
+    assertEquals(text.messageRecord(new TextEncoder().encode("\ufeffé")), { text: "\ufeffé" });
+    assertEquals(text.messageRecord(Uint8Array.of(0xff, 0)), { base64: "/wA=" });
+    const long = text.messageRecord(new Uint8Array(100_000).fill(0xff));
+    assertEquals(String(long["base64"]).length, Math.ceil(100_000 / 3) * 4);
+  });
+
+  it("give addresses as they are typed", () => {
+    const tcp = (host: string) => ({ kind: "tcp", host, port: 1, url: "" }) as const;
+    assertEquals(text.addressText(tcp("0.0.0.0")), "0.0.0.0:1");
+    assertEquals(text.addressText(tcp("0.0.0.0"), true), "127.0.0.1:1");
+    assertEquals(text.addressText(tcp("::"), true), "[::1]:1");
+    assertEquals(text.addressText(tcp("fe80::1")), "[fe80::1]:1");
+    assertEquals(
+      text.addressText({ kind: "unix", path: "/tmp/s", url: "heartwire+unix:///tmp/s" }),
+      "/tmp/s",
+    );
+  });
+});
+
+describe("round trips", () => {
+  it("have percentiles that were measured", () => {
+    const trips = new RoundTrips();
+    assertEquals(trips.summary(), null);
+    trips.add(3);
+    assertEquals(trips.summary(), { min: 3, p50: 3, p90: 3, p99: 3, max: 3 });
+    for (const value of [10, 9, 8, 7, 6, 5, 4, 2, 1]) trips.add(value);
+    assertEquals(trips.summary(), { min: 1, p50: 5, p90: 9, p99: 10, max: 10 });
+  });
+
+  it("are bounded: percentiles of the last, least and greatest of all", () => {
+    const trips = new RoundTrips(100);
+    for (let value = 1; value <= 1_000; value++) trips.add(value);
+    assertEquals(trips.summary(), { min: 1, p50: 950, p90: 990, p99: 999, max: 1_000 });
+  });
+});
