@@ -248,7 +248,7 @@ export class Connection implements Conversation {
       );
     }
     if (!link.outbound.hasRoom(payload.length)) {
-      link.blocked = true;
+      link.blocked = Math.max(link.blocked, payload.length);
       return "blocked";
     }
     link.outbound.push(payload);
@@ -368,8 +368,8 @@ export class Connection implements Conversation {
     if (!link.transmit.advance(n, link.outbound)) {
       throw new HeartwireError("ADVANCE", `advanceTransmit(${n}): more than peekTransmit showed`);
     }
-    if (link.blocked && link.conversing && link.outbound.halfEmpty) {
-      link.blocked = false;
+    if (link.blocked >= 0 && link.conversing && link.outbound.roomy(link.blocked)) {
+      link.blocked = -1;
       link.emit({ type: "writable" });
     }
     link.advanceClose();

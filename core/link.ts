@@ -77,8 +77,8 @@ export class Link {
   reason: CloseReason | null = null;
   action: SocketAction = "keep";
   eof = false;
-  /** `send` said "blocked". */
-  blocked = false;
+  /** The longest message to which `send` said "blocked", bytes; -1 = none since `writable`. */
+  blocked = -1;
   /** What the application wants to end with, and what the peer ended with. */
   closing: Ending | null = null;
   closeReceived: Ending | null = null;
@@ -317,12 +317,12 @@ export class Link {
 
   /** The canonical form: times relative to now, sequences to their base, no statistics. */
   key(now: Micros): string {
-    const flags = [this.eof, this.blocked, this.closeSent, this.turning].map(Number).join("");
+    const flags = [this.eof, this.closeSent, this.turning].map(Number).join("");
     const ends = JSON.stringify([this.closing, this.closeReceived, this.goaway, this.reason?.kind]);
     const { received } = this.inbound;
     const owed = [this.unacknowledged, received - this.ackedReceived, received - this.ackedProcessed];
     return [
-      `${this.role} ${this.phase} ${this.action} ${this.version} ${flags} ${ends}`,
+      `${this.role} ${this.phase} ${this.action} ${this.version} ${flags} ${this.blocked} ${ends}`,
       this.timers.key(now),
       this.decoder.key(),
       this.inbound.key(),

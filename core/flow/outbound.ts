@@ -60,9 +60,9 @@ export class Outbound {
     return pending === 0 || pending + size + CHUNK_COST <= this.#buffer;
   }
 
-  /** Whether less than half of the buffer waits: time to say `writable`. */
-  get halfEmpty(): boolean {
-    return this.#queue.pending * 2 <= this.#buffer;
+  /** Whether such a message can be accepted and less than half of the buffer waits: time to say `writable`. */
+  roomy(size: number): boolean {
+    return this.hasRoom(size) && this.#queue.pending * 2 <= this.#buffer;
   }
 
   /** Frames a message; the payload is copied. */
