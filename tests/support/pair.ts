@@ -32,6 +32,8 @@ export class Wire {
   cut = false;
   /** Cuts what arrives into pieces of so many bytes; Infinity = as it was written. */
   piece = Infinity;
+  /** Holds so many bytes that are not yet with the peer, as a kernel's buffer does; the rest waits in the machine. */
+  room = Infinity;
   /** Changes bytes on their way, for faults that TCP's own checksum would hide. */
   tamper: ((bytes: Uint8Array) => Uint8Array) | null = null;
   /** Bytes under way, in order. `null` is the end of the stream. */
@@ -44,6 +46,13 @@ export class Wire {
     copy.queue = this.queue.slice();
     copy.#free = this.#free;
     return copy;
+  }
+
+  /** How many bytes it takes now. */
+  get free(): number {
+    return this.room === Infinity
+      ? Infinity
+      : this.room - this.queue.reduce((sum, item) => sum + (item.bytes?.length ?? 0), 0);
   }
 
   put(bytes: Uint8Array | null, now: number): void {
@@ -203,13 +212,15 @@ export class Pair {
       }
       const bytes = side.takes === 0 ? null : connection.peekTransmit();
       if (bytes === null) break;
-      const n = Math.min(bytes.length, side.takes);
+      const n = Math.min(bytes.length, side.takes, side.out.free);
+      if (n <= 0) break;
       side.out.put(bytes.slice(0, n), this.now);
       side.sent += n;
       connection.advanceTransmit(n);
     }
     const action = connection.socketAction();
-    if (action !== "keep" && !side.ended) {
+    const flushed = side.takes > 0 && connection.peekTransmit() === null;
+    if (!side.ended && (action === "destroy" || (action === "end" && flushed))) {
       side.ended = true;
       side.out.put(null, this.now);
     }
@@ -257,8 +268,9 @@ export class Pair {
       this.act(side, (connection, now) => connection.handleTimeout(now));
     }
     const { out } = this.peer(side);
-    const waiting = out.queue.filter((item) => item.at <= this.now);
-    out.queue = out.queue.filter((item) => item.at > this.now);
+    let due = 0;
+    while (due < out.queue.length && out.queue[due]!.at <= this.now) due++;
+    const waiting = due === 0 ? [] : out.queue.splice(0, due);
     for (const { bytes } of waiting) {
       if (side.destroyed) continue;
       if (bytes === null) {
@@ -270,5 +282,6 @@ export class Pair {
         this.act(side, (connection, now) => connection.receive(piece, now));
       }
     }
+    if (out.room !== Infinity && waiting.length > 0) this.drain(this.peer(side));
   }
 }
