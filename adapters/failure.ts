@@ -69,11 +69,19 @@ const UNAVAILABLE: Kind = {
   hint: "Listen on an address of this machine, on 127.0.0.1 or on 0.0.0.0.",
 };
 
+const NO_FOLDER: Kind = {
+  code: "ADDRESS_UNAVAILABLE",
+  retryable: false,
+  what: "the folder does not exist",
+  hint: "Create the folder of the socket's path first.",
+};
+
 /** By the system's name of the error, which all three runtimes put in `code`. */
 const KINDS: Readonly<Record<string, Kind>> = {
   ECONNREFUSED: REFUSED,
   ENOENT: REFUSED, // a Unix socket whose file does not exist
   ENOTSOCK: REFUSED,
+  ECONNRESET: REFUSED, // whoever listened is just closing
   EHOSTUNREACH: UNREACHABLE,
   ENETUNREACH: UNREACHABLE,
   EHOSTDOWN: UNREACHABLE,
@@ -97,7 +105,10 @@ function classify(cause: unknown): Kind | null {
   if (typeof code === "string" && Object.hasOwn(KINDS, code)) return KINDS[code]!;
   if (typeof code === "string" && code.startsWith("DNS_")) return DNS; // Bun's resolver
   if (name === "NotCapable" || name === "PermissionDenied") return FORBIDDEN; // Deno, without a code
-  if (typeof message === "string" && message.startsWith("failed to lookup address")) return DNS; // Deno
+  // Deno's resolver gives no code, nor does Bun's when listening; all else that fails there has one.
+  if (typeof message === "string" && code === undefined) {
+    if (/^(failed to lookup address|Failed to listen at)/.test(message)) return DNS;
+  }
   return null;
 }
 
@@ -113,7 +124,8 @@ export function isRefused(cause: unknown): boolean {
 
 function transportError(doing: "dial" | "listen on", address: Address, cause: unknown): HeartwireError {
   if (cause instanceof HeartwireError) return cause;
-  const kind = classify(cause);
+  const found = classify(cause);
+  const kind = doing === "listen on" && found === REFUSED ? NO_FOLDER : found;
   const told = kind?.what ?? (cause instanceof Error ? cause.message : String(cause));
   return new HeartwireError(
     kind?.code ?? (doing === "dial" ? "DIAL_FAILED" : "LISTEN_FAILED"),

@@ -8,7 +8,8 @@
  * @module
  */
 
-import { lstatSync, unlinkSync } from "node:fs";
+import { existsSync, lstatSync, unlinkSync } from "node:fs";
+import { dirname } from "node:path";
 import type { UnixAddress } from "./address.ts";
 import { isInUse, isRefused } from "./failure.ts";
 import type { Listener, ListenerSink, Platform } from "./transport.ts";
@@ -52,6 +53,10 @@ export async function listenUnix(
   try {
     listener = await platform.listen(address, sink);
   } catch (error) {
+    // Node calls a folder that is not there EACCES.
+    if (!existsSync(dirname(address.path))) {
+      throw Object.assign(new Error("no such folder"), { code: "ENOENT" });
+    }
     const left = identity(address.path);
     if (!isInUse(error) || left === null || !(await isDead(platform, address))) throw error;
     remove(address.path, left);
