@@ -1,0 +1,68 @@
+/**
+ * A process that is done with its sessions ends: no socket, timer or listener keeps it.
+ * @module
+ */
+
+import { spawn } from "node:child_process";
+import process from "node:process";
+import { describe, test } from "node:test";
+import { assertEquals, assertLess } from "@std/assert";
+import { runtime, testFile } from "../support/contract.ts";
+import { ROOT, runtimeCommand } from "../support/runtimes.ts";
+
+/** What still comes from a peer after the end is read for at most 1 s (docs/PROTOCOL.md, section 7). */
+const LINGER = 1_000;
+
+interface Ended {
+  code: number | null;
+  output: string;
+  /** From "done" to the end, ms. */
+  lingered: number;
+}
+
+function run(scenario: string): Promise<Ended> {
+  const [command, ...args] = runtimeCommand(runtime, testFile("contract/programs/leaves.ts"), [scenario]);
+  const env: NodeJS.ProcessEnv = { ...process.env };
+  delete env["NODE_TEST_CONTEXT"];
+  const child = spawn(command!, args, { cwd: ROOT, env, stdio: ["ignore", "pipe", "pipe"] });
+  let output = "";
+  let done = NaN;
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding("utf8").on("data", (text: string) => {
+      output += text;
+      if (text.includes("done")) done = performance.now();
+    });
+  }
+  const timer = setTimeout(() => child.kill("SIGKILL"), 30_000);
+  return new Promise((resolve) => {
+    child.on("close", (code) => {
+      clearTimeout(timer);
+      resolve({ code, output, lingered: performance.now() - done });
+    });
+  });
+}
+
+const scenarios = [
+  "closed",
+  "left open by the client, server aborted",
+  "refused",
+  "gave up reconnecting",
+  "cancelled in the handshake",
+  "found dead",
+  "closed with a ping's timeout pending",
+  "a server with a signal, never used",
+];
+
+describe(`a ${runtime} process ends by itself`, () => {
+  for (const scenario of scenarios) {
+    test(scenario, async () => {
+      const { code, output, lingered } = await run(scenario);
+      assertEquals([code, output.trim()], [0, "done"]);
+      assertLess(lingered, LINGER + 1_500);
+    });
+  }
+
+  test("every scenario is run", async () => {
+    assertEquals(JSON.parse((await run("--list")).output), scenarios);
+  });
+});
