@@ -12,11 +12,6 @@ import type { Micros } from "../time.ts";
 import { ByteQueue } from "../wire/bytes.ts";
 import type { Outbound } from "./outbound.ts";
 
-/** Where the bytes shown lie: with the control frames, with the chunks, or nowhere any more. */
-const CONTROL = 0;
-const CHUNKS = 1;
-const ORPHAN = 2;
-
 /** The bytes of one connection on their way to the transport. */
 export class Transmit {
   /** Control frames are written here. */
@@ -26,7 +21,10 @@ export class Transmit {
   /** Bytes taken by the transport, in all. */
   total = 0;
   #current: Uint8Array | null = null;
-  #source = CONTROL;
+  /** Of the bytes shown so many, the first, are control frames; what is behind them are chunks. */
+  #controlShown = 0;
+  /** The outbound flow has let go of the chunks that are shown. */
+  #orphaned = false;
 
   constructor(control: ByteQueue = new ByteQueue()) {
     this.control = control;
@@ -40,32 +38,31 @@ export class Transmit {
   /** The bytes to write next, or null. */
   peek(outbound: Outbound, now: Micros): Uint8Array | null {
     if (this.#current !== null) return this.#current;
-    if (this.control.pending === 0) {
-      this.#source = CHUNKS;
-      return this.#current = outbound.take(now);
-    }
-    const chunks = outbound.take(now);
-    if (chunks !== null) {
-      // One copy of at most a chunk saves a system call, which costs ten times as much (5.7 us a write on Node).
-      this.control.reserve(chunks.length);
-      this.control.bytes.set(chunks, this.control.at);
-      this.control.commit(chunks.length);
-      outbound.advance(chunks.length);
-    }
-    this.#source = CONTROL;
-    return this.#current = this.control.peek();
+    this.#orphaned = false;
+    const control = this.control.peek();
+    this.#controlShown = control === null ? 0 : control.length;
+    // All control first: chunks join only the last of it.
+    const chunks = this.control.pending === this.#controlShown ? outbound.take(now) : null;
+    if (control === null || chunks === null) return this.#current = control ?? chunks;
+    // One copy of at most a chunk saves a system call, which costs ten times as much (5.7 us a write on Node). It is not
+    // made in the control queue: what lies there behind the bytes shown would be ahead of the control frames to come.
+    const both = new Uint8Array(control.length + chunks.length);
+    both.set(control);
+    both.set(chunks, control.length);
+    return this.#current = both;
   }
 
   /** The transport took `n` of the bytes shown. Returns false if it was not shown so many. */
   advance(n: number, outbound: Outbound): boolean {
     const current = this.#current;
     if (current === null || !(Number.isInteger(n) && n >= 0 && n <= current.length)) return false;
-    if (this.#source === CONTROL) {
-      this.control.advance(n);
-      this.flushed += n;
-    } else if (this.#source === CHUNKS) {
-      outbound.advance(n);
+    const control = Math.min(n, this.#controlShown);
+    if (control > 0) {
+      this.#controlShown -= control;
+      this.control.advance(control);
+      this.flushed += control;
     }
+    if (n > control && !this.#orphaned) outbound.advance(n - control);
     this.total += n;
     this.#current = n === current.length ? null : current.subarray(n);
     return true;
@@ -78,7 +75,7 @@ export class Transmit {
 
   /** Forgets the chunks that wait, so that ERROR overtakes them; a write that began goes on to the end of its last frame. */
   dropChunks(outbound: Outbound): void {
-    if (this.#current !== null && this.#source === CHUNKS) this.#source = ORPHAN;
+    this.#orphaned = this.#current !== null;
     outbound.drop();
   }
 
@@ -95,12 +92,16 @@ export class Transmit {
     copy.flushed = this.flushed;
     copy.total = this.total;
     copy.#current = this.#current;
-    copy.#source = this.#source;
+    copy.#controlShown = this.#controlShown;
+    copy.#orphaned = this.#orphaned;
     return copy;
   }
 
   /** The canonical form. */
   key(): string {
-    return `${this.#source}${this.#current === null ? "" : this.#current.join(".")}|${this.control.key()}`;
+    const shown = this.#current === null
+      ? ""
+      : `${this.#controlShown}${this.#orphaned ? "!" : ":"}${this.#current.join(".")}`;
+    return `${shown}|${this.control.key()}`;
   }
 }
