@@ -21,7 +21,7 @@ import { cancelled, dialError, endError } from "./failure.ts";
 import { LiveSession, type SessionHost } from "./live_session.ts";
 import { type ConnectOptions, report, unreadLimit } from "./options.ts";
 import type { Session } from "./session.ts";
-import type { Platform } from "./transport.ts";
+import type { Platform, Transport } from "./transport.ts";
 
 /** Where to connect to: one address, or several that are tried in turn; see `parseAddress` for the forms. */
 export type ConnectTarget = string | Address | readonly (string | Address)[];
@@ -122,7 +122,7 @@ class Dialer implements SessionHost {
   }
 
   #dial(attempt: number, address: Address): void {
-    const cancel = this.#platform.dial(address, (transport) => {
+    const dialed = (transport: Transport): void => {
       this.#dials.delete(attempt);
       const now = this.driver.now();
       this.driver.tellWall();
@@ -130,13 +130,18 @@ class Dialer implements SessionHost {
       if (connection === null) transport.destroy();
       else this.driver.attach(connection, transport);
       this.driver.done(null, now);
-    }, (cause) => {
+    };
+    const failed = (cause: unknown): void => {
       this.#dials.delete(attempt);
       const now = this.driver.now();
       this.#client.dialFailed(attempt, dialError(address, cause), now);
       this.driver.done(null, now);
-    });
-    this.#dials.set(attempt, cancel);
+    };
+    try {
+      this.#dials.set(attempt, this.#platform.dial(address, dialed, failed));
+    } catch (cause) {
+      queueMicrotask(() => failed(cause)); // an address that the runtime will not even try
+    }
   }
 
   #tell(event: ClientEvent): void {

@@ -9,7 +9,7 @@ import type { Consumer, Inbox } from "./inbox.ts";
 import type { Message } from "./message.ts";
 
 /** A handler of messages. The message is processed when it returns, or when the promise it returns is fulfilled. */
-export type MessageHandler = (message: Message) => void | PromiseLike<void>;
+export type MessageHandler = (message: Message) => unknown;
 
 interface Waiting {
   readonly resolve: (result: IteratorResult<Message>) => void;
@@ -109,6 +109,10 @@ export class MessageIterator<M extends Message> implements AsyncIterableIterator
   }
 }
 
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as PromiseLike<unknown> | null | undefined)?.then === "function";
+}
+
 /** Calls a handler for each message, in order, the next when the one before is done. */
 export class HandlerLoop<M extends Message> implements Consumer {
   /** Settles when no more messages come: fulfilled after an end in order, else rejected. */
@@ -167,14 +171,14 @@ export class HandlerLoop<M extends Message> implements Consumer {
     while (!this.#busy && !this.#over) {
       const message = this.#inbox.take();
       if (message === undefined) break;
-      let result: void | PromiseLike<void>;
+      let result: unknown;
       try {
         result = this.#handler(message);
       } catch (error) {
         this.#failed(error);
         break;
       }
-      if (typeof result?.then === "function") this.#wait(message, result);
+      if (isThenable(result)) this.#wait(message, result);
       else last = message;
     }
     // Told once for all of them: a position covers those before it.
@@ -183,7 +187,7 @@ export class HandlerLoop<M extends Message> implements Consumer {
     if (!this.#busy && end !== null) this.#leave(end.error);
   };
 
-  #wait(message: M, result: PromiseLike<void>): void {
+  #wait(message: M, result: PromiseLike<unknown>): void {
     this.#busy = true;
     // By a promise of our own: a foreign `then` may call back at once, or twice.
     Promise.resolve(result).then(() => {

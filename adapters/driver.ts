@@ -15,7 +15,9 @@
  * @module
  */
 
+import { Deadlines, type Timed } from "../core/deadlines.ts";
 import type { Machine } from "../core/mod.ts";
+import { Fifo } from "./fifo.ts";
 import type { Clock, Transport, TransportSink } from "./transport.ts";
 
 /** Whoever owns machines and decides over them together: core's `Client` and `Server`, and `solo`. */
@@ -51,8 +53,7 @@ const QUIET = 4;
 /** ... but no longer than so many: bytes on their way are better than bytes in a heap. */
 const PATIENCE = 256;
 
-interface Alarm {
-  readonly at: number;
+interface Alarm extends Timed {
   readonly callback: () => void;
 }
 
@@ -64,9 +65,9 @@ export class Driver<M extends Machine<E>, E> {
   readonly #links = new Map<M, Link<M, E>>();
   /** Links with something to write or to do. */
   #touched = new Set<Link<M, E>>();
-  readonly #tasks: (() => void)[] = [];
+  readonly #tasks = new Fifo<() => void>();
   readonly #beforeFlush: (() => void)[] = [];
-  readonly #alarms = new Set<Alarm>();
+  readonly #alarms = new Deadlines<Alarm>();
   #draining = false;
   #scheduled = false;
   #quiet = 0;
@@ -134,11 +135,12 @@ export class Driver<M extends Machine<E>, E> {
 
   /** Calls back at a time, once, unless the function it returns is called first. */
   at(time: number, callback: () => void): () => void {
-    const alarm: Alarm = { at: time, callback };
-    this.#alarms.add(alarm);
+    const alarm: Alarm = { at: Infinity, index: -1, callback };
+    this.#alarms.update(alarm, time);
     this.#schedule();
     return () => {
-      if (this.#alarms.delete(alarm)) this.#schedule();
+      this.#alarms.remove(alarm);
+      this.#schedule();
     };
   }
 
@@ -199,8 +201,7 @@ export class Driver<M extends Machine<E>, E> {
 
   /** Step 6. */
   #arm(): void {
-    let at = this.#owner.deadline();
-    for (const alarm of this.#alarms) at = Math.min(at, alarm.at);
+    const at = Math.min(this.#owner.deadline(), this.#alarms.next());
     if (this.#timer !== null) {
       if (this.#timerAt <= at && at !== Infinity) return; // it comes too early: nothing happens then but this again
       this.#clock.clearTimer(this.#timer);
@@ -216,8 +217,8 @@ export class Driver<M extends Machine<E>, E> {
   readonly #fire = (): void => {
     this.#timer = null;
     const now = this.#clock.now();
-    for (const alarm of [...this.#alarms]) {
-      if (alarm.at <= now && this.#alarms.delete(alarm)) this.#tasks.push(alarm.callback);
+    for (let alarm = this.#alarms.take(now); alarm !== null; alarm = this.#alarms.take(now)) {
+      this.#tasks.push(alarm.callback);
     }
     this.#owner.observeWall(this.#clock.wall(), now);
     this.#owner.handleTimeout(now);

@@ -24,8 +24,8 @@ import type { Session } from "./session.ts";
 import type { Listener, ListenerSink, Platform, Transport } from "./transport.ts";
 import { listenUnix } from "./unix.ts";
 
-/** What a server does with a session. When it returns, the session is closed in order; when it throws, aborted. */
-export type SessionHandler = (session: Session) => void | PromiseLike<void>;
+/** What a server does with a session. When what it returns is fulfilled, the session is closed in order; when it throws, aborted. */
+export type SessionHandler = (session: Session) => unknown;
 
 /** A listening server. */
 export interface Server extends AsyncDisposable {
@@ -86,10 +86,14 @@ export async function listenOn(
   return server;
 }
 
+let unnamed = 0;
+
 /** Connections from one of these count together. */
 function keyOf(remote: Address): string {
+  // Clients of a Unix socket have no name: each counts for itself, and whoever may open the file may come.
+  if (remote.kind === "unix") return `unix ${++unnamed}`;
   // An IPv4 peer of a socket that listens on IPv6 too is the same peer.
-  return remote.kind === "tcp" ? remote.host.replace(/^::ffff:/i, "") : "unix";
+  return remote.host.replace(/^::ffff:/i, "");
 }
 
 class LiveServer implements Server, ListenerSink {

@@ -196,7 +196,7 @@ describe("processed", () => {
     const session = await connect();
     const open: (() => void)[] = [];
     await world.run(10);
-    void there[0]!.onMessage(() => new Promise((resolve) => open.push(resolve)));
+    void there[0]!.onMessage(() => new Promise<void>((resolve) => open.push(resolve)));
     for (let i = 0; i < 3; i++) await session.send("x");
     for (let i = 1; i <= 3; i++) {
       await world.run(100);
