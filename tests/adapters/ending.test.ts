@@ -317,6 +317,23 @@ describe("connect", () => {
     }
   });
 
+  test("fails with what the runtime throws at once, too", async () => {
+    const world = new VirtualWorld();
+    const platform = {
+      ...world.platform,
+      dial: () => {
+        throw new RangeError("no such port");
+      },
+    };
+    const error = await world.until(failure(connectOn(platform, HERE)));
+    assertEquals([error?.code, (error?.cause as Error).message], [
+      "ERR_HEARTWIRE_DIAL_FAILED",
+      "no such port",
+    ]);
+    await world.run(0);
+    assertNothingLeft(world);
+  });
+
   test("gives a dial up that takes too long", async () => {
     const world = new VirtualWorld();
     world.dialing = "hang";

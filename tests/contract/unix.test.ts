@@ -44,6 +44,16 @@ describe(`unix sockets on ${runtime}`, { skip }, () => {
     await server.close();
   });
 
+  test("the limit by address is not for clients that have none", async () => {
+    await using server = await listen(socketPath(), echo, { maxConnectionsPerKey: 1 });
+    await using one = await connect(server.address);
+    await using other = await connect(server.address);
+    for (const session of [one, other]) {
+      await session.send("x");
+      assertEquals(await nextText(session), "x");
+    }
+  });
+
   test("a file that is no socket is left alone", async () => {
     const path = socketPath();
     writeFileSync(path, "precious");
