@@ -260,8 +260,8 @@ export class Connection implements Conversation {
   consumed(position: number, now: number): void {
     const link = this.#enter(now);
     if (!link.conversing || !link.inbound.finished(position)) return;
-    link.grant();
     link.oweAck();
+    link.grant();
     link.advanceClose();
   }
 
