@@ -12,7 +12,7 @@ import { mayReceive, type Phase } from "../../core/phases.ts";
 import type { FrameName } from "../../core/phases.ts";
 import { FIRST, FrameType, LAST } from "../../core/wire/registry.ts";
 import * as craft from "../support/crafted.ts";
-import { Subject } from "../support/crafted.ts";
+import { inState } from "../support/states.ts";
 
 /**
  * Cells: `.` taken, the state stays; a name: taken, and the state is that then; `!` UNEXPECTED_FRAME; `?` UNSUPPORTED; `#`
@@ -99,29 +99,6 @@ function frame(row: string, sent: number): Uint8Array {
       return craft.raw(0xff, [1, 2, 3]);
   }
   throw new Error(`no frame for the row ${row}`);
-}
-
-/** A machine in a state, with one probe unanswered where there is a conversation; and how many chunks it has got. */
-function inState(role: "client" | "server", state: string): { subject: Subject; sent: number } {
-  if (state === "greeting") return { subject: new Subject("client").give(craft.preface()), sent: 0 };
-  if (role === "server" && ["listening", "deciding", "welcomed"].includes(state)) {
-    const subject = new Subject("server", { accepts: state === "welcomed" }).give(craft.preface());
-    return { subject: state === "listening" ? subject : subject.give(craft.hello()), sent: 0 };
-  }
-  const blocked = state === "waiting";
-  const subject = Subject.open(role, { consumes: state !== "answering" }, blocked ? { credit: 64 } : {});
-  if (role === "server") subject.act((connection, now) => connection.ping(now));
-  if (state === "closing") subject.act((connection, now) => connection.close(0, "", now));
-  if (blocked) {
-    subject.act((connection, now) => connection.send(craft.text("beyond the credit"), now));
-    subject.act((connection, now) => connection.close(0, "", now));
-    assert(!subject.kinds.includes("close"), "CLOSE went ahead of data");
-  }
-  if (state === "answering") subject.give(craft.data(0, "unfinished"), craft.close(1));
-  if (state === "closed") subject.give(craft.error(49));
-  const expected = blocked ? "closing" : state;
-  if (subject.phase !== expected) throw new Error(`${subject.phase}, not ${expected}`);
-  return { subject, sent: state === "answering" ? 1 : 0 };
 }
 
 const FATAL: Record<string, string> = { "!": "UNEXPECTED_FRAME", "?": "UNSUPPORTED", "#": "UNKNOWN_FRAME" };
