@@ -2,8 +2,9 @@
  * CRC-32 (ISO-HDLC, the one of zlib) in plain TypeScript, and the choice between it and the runtime's own.
  *
  * Rules: no allocation; the result is a number from 0 to 2^32 - 1 and is the seed with which the next piece goes on.
- * Slicing by eight (Kounavis and Berry, 2005): eight tables of 256 words, so that eight bytes cost eight look-ups that do
- * not wait for each other.
+ * Slicing by sixteen (Kounavis and Berry, 2005, who sliced by eight): a table of 256 words for each of sixteen bytes, whose
+ * look-ups do not wait for one another. Measured for 69 bytes, ns on Node, Bun, Deno: by eight 111, 79, 96, by sixteen 85, 52,
+ * 82; words read through a DataView gain another tenth at most, and would want one made for each chunk.
  *
  * @module
  */
@@ -16,45 +17,49 @@ const POLYNOMIAL = 0xedb8_8320;
 /** From how many bytes on the runtime's own CRC is the faster one, unless the environment says otherwise. */
 export const NATIVE_FROM = 200;
 
-function makeTables(): Int32Array[] {
-  const tables: Int32Array[] = [];
-  for (let slice = 0; slice < 8; slice++) tables.push(new Int32Array(256));
-  const first = tables[0]!;
-  for (let byte = 0; byte < 256; byte++) {
-    let word = byte;
-    for (let bit = 0; bit < 8; bit++) word = word & 1 ? (word >>> 1) ^ POLYNOMIAL : word >>> 1;
-    first[byte] = word;
-  }
-  for (let slice = 1; slice < 8; slice++) {
-    const previous = tables[slice - 1]!;
-    const table = tables[slice]!;
-    for (let byte = 0; byte < 256; byte++) {
-      const word = previous[byte]!;
-      table[byte] = (word >>> 8) ^ first[word & 0xff]!;
-    }
-  }
-  return tables;
+/** The CRC of each byte alone, as a remainder. */
+const T0: Int32Array = Int32Array.from({ length: 256 }, (_, byte) => {
+  let word = byte;
+  for (let bit = 0; bit < 8; bit++) word = word & 1 ? (word >>> 1) ^ POLYNOMIAL : word >>> 1;
+  return word;
+});
+
+/** What a table says of a byte, once one more byte of zero has followed. */
+function following(table: Int32Array): Int32Array {
+  return table.map((word) => (word >>> 8) ^ T0[word & 0xff]!);
 }
 
-const [T0, T1, T2, T3, T4, T5, T6, T7] = makeTables() as [
-  Int32Array,
-  Int32Array,
-  Int32Array,
-  Int32Array,
-  Int32Array,
-  Int32Array,
-  Int32Array,
-  Int32Array,
-];
+// A constant each: an array of tables would cost a look-up more at every byte.
+const T1 = following(T0);
+const T2 = following(T1);
+const T3 = following(T2);
+const T4 = following(T3);
+const T5 = following(T4);
+const T6 = following(T5);
+const T7 = following(T6);
+const T8 = following(T7);
+const T9 = following(T8);
+const T10 = following(T9);
+const T11 = following(T10);
+const T12 = following(T11);
+const T13 = following(T12);
+const T14 = following(T13);
+const T15 = following(T14);
 
 /** The CRC-32 of `bytes[start..end)`, going on from `seed` (0 to begin). */
 export function crc32(bytes: Uint8Array, start: number, end: number, seed: number): number {
   let crc = ~seed;
   let at = start;
-  for (const last = end - 7; at < last; at += 8) {
-    crc = T7[(crc ^ bytes[at]!) & 0xff]! ^ T6[((crc >>> 8) ^ bytes[at + 1]!) & 0xff]! ^
-      T5[((crc >>> 16) ^ bytes[at + 2]!) & 0xff]! ^ T4[(crc >>> 24) ^ bytes[at + 3]!]! ^
-      T3[bytes[at + 4]!]! ^ T2[bytes[at + 5]!]! ^ T1[bytes[at + 6]!]! ^ T0[bytes[at + 7]!]!;
+  for (const last = end - 15; at < last; at += 16) {
+    crc = T15[(crc ^ bytes[at]!) & 0xff]! ^ T14[((crc >>> 8) ^ bytes[at + 1]!) & 0xff]! ^
+      T13[((crc >>> 16) ^ bytes[at + 2]!) & 0xff]! ^ T12[(crc >>> 24) ^ bytes[at + 3]!]! ^
+      T11[bytes[at + 4]!]! ^ T10[bytes[at + 5]!]! ^ T9[bytes[at + 6]!]! ^ T8[bytes[at + 7]!]! ^
+      T7[bytes[at + 8]!]! ^ T6[bytes[at + 9]!]! ^ T5[bytes[at + 10]!]! ^ T4[bytes[at + 11]!]! ^
+      T3[bytes[at + 12]!]! ^ T2[bytes[at + 13]!]! ^ T1[bytes[at + 14]!]! ^ T0[bytes[at + 15]!]!;
+  }
+  for (const last = end - 3; at < last; at += 4) {
+    crc = T3[(crc ^ bytes[at]!) & 0xff]! ^ T2[((crc >>> 8) ^ bytes[at + 1]!) & 0xff]! ^
+      T1[((crc >>> 16) ^ bytes[at + 2]!) & 0xff]! ^ T0[(crc >>> 24) ^ bytes[at + 3]!]!;
   }
   for (; at < end; at++) crc = (crc >>> 8) ^ T0[(crc ^ bytes[at]!) & 0xff]!;
   return ~crc >>> 0;

@@ -15,7 +15,7 @@ import type { Environment } from "../environment.ts";
 import { decodeBody } from "./bodies.ts";
 import { checksum, crc32, nativeFrom } from "./crc32.ts";
 import { type Fault, fault } from "./fault.ts";
-import type { ControlFrame } from "./frames.ts";
+import { frameSize, LENGTH_SHORT, lengthFault } from "./length.ts";
 import { describeForeign, type Foreign, prefaceDiffers, recogniseForeign } from "./preface.ts";
 import {
   CRC_BYTES,
@@ -27,43 +27,11 @@ import {
   PREFACE_BYTES,
   STALLED,
 } from "./registry.ts";
-import { readUint32, readVarint, VARINT_EXCESS, VARINT_SHORT, varintForm, varintSize } from "./varint.ts";
+import type { FrameSink } from "./sink.ts";
+import { readUint32, readVarint, varintForm } from "./varint.ts";
 
 export type { Fault } from "./fault.ts";
-
-/** Receives what a {@link Decoder} finds. It may call {@link Decoder.stop} and set {@link Decoder.frameLimit} meanwhile. */
-export interface FrameSink {
-  /** The preface is complete. */
-  preface(lowest: number, highest: number): void;
-  /** DATA. `payload` is a view, borrowed until the next push. */
-  data(flags: number, sequence: number, payload: Uint8Array): void;
-  /** PING; `stalled` is 0 unless `flags` has STALLED. */
-  ping(
-    flags: number,
-    sequence: number,
-    timestamp: number,
-    promise: number,
-    heard: number,
-    received: number,
-    stalled: number,
-  ): void;
-  /** PONG; `stalled` is 0 unless `flags` has STALLED. */
-  pong(
-    flags: number,
-    answer: number,
-    timestamp: number,
-    hold: number,
-    promise: number,
-    received: number,
-    stalled: number,
-  ): void;
-  /** ACK. */
-  ack(received: number, processed: number): void;
-  /** CREDIT. */
-  credit(limit: number): void;
-  /** Any other frame. A `payload` in it is a view, borrowed until the next push; all else is the sink's own. */
-  control(frame: ControlFrame): void;
-}
+export type { FrameSink } from "./sink.ts";
 
 /** PING and PONG: bytes of body without and with `stalled`. */
 const HEARTBEAT_BODY = 18;
@@ -71,6 +39,9 @@ const STALLED_BODY = 22;
 
 /** An unfinished frame's buffer up to this size is kept for the next one. */
 const KEPT_BUFFER = 128;
+
+/** From how many bytes on a push is worth a view of its own. */
+const PLAIN_FROM = 256;
 
 const NOTHING = new Uint8Array(0);
 
@@ -150,36 +121,45 @@ export class Decoder {
     }
     while (this.#heldBytes > 0 && at < end) {
       at = this.#gather(bytes, at, end);
-      if (this.#heldBytes < this.#wanted) return null;
-      const size = frameSize(this.#held, 0, this.#heldBytes, this.frameLimit);
+      const have = this.#heldBytes;
+      if (have < this.#wanted) return null;
+      const held = this.#held;
+      const size = frameSize(held, 0, have, this.frameLimit);
       if (size < 0) {
-        if (size !== SHORT) return lengthFault(this.#held, this.#heldBytes, this.frameLimit);
-        this.#wanted = varintForm(this.#held[0]!);
-      } else if (size > this.#heldBytes) {
+        if (size !== LENGTH_SHORT) return lengthFault(held, 0, have, this.frameLimit);
+        this.#wanted = varintForm(held[0]!);
+      } else if (size > have) {
         this.#wanted = size;
       } else {
-        const held = this.#held;
         this.#heldBytes = 0;
-        const found = this.#frame(held, 0, size, sink, true);
+        // Before the call, for the sink may keep the view and the same push may hold another frame.
+        this.#lent = true;
+        const found = this.#frame(held, 0, size, sink);
         if (found !== null || this.#stopped) return found;
       }
     }
+    if (at < end) return this.#inPlace(bytes, at, end, sink);
+    if (this.#heldBytes === 0 && this.#held.length > KEPT_BUFFER) this.#held = NOTHING;
+    return null;
+  }
+
+  /** Decodes the frames that lie whole in a push and holds what is left. */
+  #inPlace(given: Uint8Array, from: number, end: number, sink: FrameSink): Fault | null {
+    const bytes = end - from >= PLAIN_FROM ? plainView(given) : given;
+    let at = from;
     while (at < end) {
       const size = frameSize(bytes, at, end, this.frameLimit);
-      if (size < 0) {
-        if (size !== SHORT) return lengthFault(bytes.subarray(at), end - at, this.frameLimit);
-        this.#hold(bytes, at, end, varintForm(bytes[at]!));
+      if (size < 0 && size !== LENGTH_SHORT) return lengthFault(bytes, at, end, this.frameLimit);
+      const next = at + size;
+      if (size < 0 || next > end) {
+        this.#hold(bytes, at, end, size < 0 ? varintForm(bytes[at]!) : size);
         return null;
       }
-      if (size > end - at) {
-        this.#hold(bytes, at, end, size);
-        return null;
-      }
-      const found = this.#frame(bytes, at, at + size, sink, false);
+      const found = this.#frame(bytes, at, next, sink);
       if (found !== null || this.#stopped) return found;
-      at += size;
+      at = next;
     }
-    if (this.#heldBytes === 0 && this.#held.length > KEPT_BUFFER) this.#held = NOTHING;
+    if (this.#held.length > KEPT_BUFFER) this.#held = NOTHING;
     return null;
   }
 
@@ -235,27 +215,15 @@ export class Decoder {
   }
 
   /** Judges and delivers the frame `bytes[from..end)`, whose length is in order. */
-  #frame(bytes: Uint8Array, from: number, end: number, sink: FrameSink, held: boolean): Fault | null {
+  #frame(bytes: Uint8Array, from: number, end: number, sink: FrameSink): Fault | null {
     const bodyEnd = end - CRC_BYTES;
-    const typeAt = from + varintForm(bytes[from]!);
+    const typeAt = bytes[from]! < 0x40 ? from + 1 : from + varintForm(bytes[from]!);
     const type = bytes[typeAt]!;
-    const body = typeAt + 1;
     this.framesDecoded++;
-
-    if ((type & 0xfc) === FrameType.DATA && bodyEnd - body >= 2) {
-      const payloadAt = body + 2;
-      const size = bodyEnd - payloadAt;
-      const payload = new Uint8Array(bytes.buffer, bytes.byteOffset + payloadAt, size);
-      const crc = size < this.#nativeFrom
-        ? crc32(bytes, from, bodyEnd, 0)
-        : this.#environment.crc32!(payload, crc32(bytes, from, payloadAt, 0)) >>> 0;
-      if (crc !== readUint32(bytes, bodyEnd)) return checksumFault(crc, bytes, bodyEnd);
-      if (size > MAX_CHUNK) return fault("FRAME_MALFORMED", `payload of ${size} bytes, limit ${MAX_CHUNK}`);
-      if (held) this.#lent = true;
-      sink.data(type & 0x03, (bytes[body]! << 8) | bytes[body + 1]!, payload);
-      return null;
+    if ((type & 0xfc) === FrameType.DATA && typeAt + 3 <= bodyEnd) {
+      return this.#data(bytes, from, typeAt, bodyEnd, sink);
     }
-
+    const body = typeAt + 1;
     const crc = checksum(this.#environment, bytes, from, bodyEnd, 0);
     if (crc !== readUint32(bytes, bodyEnd)) return checksumFault(crc, bytes, bodyEnd);
     switch (type) {
@@ -274,8 +242,23 @@ export class Decoder {
       return fault("UNKNOWN_FRAME", `type ${type.toString(16).padStart(2, "0")}`);
     }
     if (decoded.fault !== null) return decoded.fault;
-    if (held) this.#lent = true;
     sink.control(decoded.frame);
+    return null;
+  }
+
+  /** DATA, with the one view that it costs: for a large payload the checksum goes over the same view. */
+  #data(bytes: Uint8Array, from: number, typeAt: number, bodyEnd: number, sink: FrameSink): Fault | null {
+    const at = typeAt + 3;
+    const size = bodyEnd - at;
+    const payload = bytes.constructor === Uint8Array
+      ? bytes.subarray(at, bodyEnd)
+      : new Uint8Array(bytes.buffer, bytes.byteOffset + at, size);
+    const crc = size < this.#nativeFrom
+      ? crc32(bytes, from, bodyEnd, 0)
+      : this.#environment.crc32!(payload, crc32(bytes, from, at, 0)) >>> 0;
+    if (crc !== readUint32(bytes, bodyEnd)) return checksumFault(crc, bytes, bodyEnd);
+    if (size > MAX_CHUNK) return fault("FRAME_MALFORMED", `payload of ${size} bytes, limit ${MAX_CHUNK}`);
+    sink.data(bytes[typeAt]! & 0x03, (bytes[typeAt + 1]! << 8) | bytes[typeAt + 2]!, payload);
     return null;
   }
 
@@ -315,33 +298,10 @@ export class Decoder {
   }
 }
 
-/** {@link frameSize}: not even the length is complete. */
-const SHORT = -1;
-/** {@link frameSize}: {@link lengthFault} says why not. */
-const BAD = -2;
-
-/** Bytes of the whole frame at `at`, judged by its length alone. */
-function frameSize(bytes: Uint8Array, at: number, end: number, limit: number): number {
-  const first = bytes[at]!;
-  let length = first;
-  let form = 1;
-  if (first >= 0x40) {
-    length = readVarint(bytes, at, end);
-    if (length === VARINT_SHORT) return SHORT;
-    form = varintForm(first);
-    if (length < 0 || varintSize(length) !== form) return BAD;
-  }
-  return length < 1 + CRC_BYTES || length > limit ? BAD : form + length;
-}
-
-/** What is wrong with the length that `bytes` begins with. */
-function lengthFault(bytes: Uint8Array, end: number, limit: number): Fault {
-  const length = readVarint(bytes, 0, end);
-  if (length === VARINT_EXCESS) return fault("FRAME_TOO_LARGE", `length above 2^53 - 1, limit ${limit}`);
-  if (length < 1 + CRC_BYTES) return fault("LENGTH_INVALID", `length ${length}, least ${1 + CRC_BYTES}`);
-  const form = varintForm(bytes[0]!);
-  if (varintSize(length) !== form) return fault("LENGTH_INVALID", `length ${length} in ${form} bytes`);
-  return fault("FRAME_TOO_LARGE", `length ${length}, limit ${limit}`);
+/** The same bytes as a plain Uint8Array: what Node and Bun give is a subclass, whose views cost half as much again. */
+function plainView(bytes: Uint8Array): Uint8Array {
+  if (bytes.constructor === Uint8Array) return bytes;
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
 function checksumFault(crc: number, bytes: Uint8Array, at: number): Fault {
