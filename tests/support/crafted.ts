@@ -225,8 +225,8 @@ export class Subject {
   readonly events: ConnectionEvent[] = [];
   /** Texts of messages, in order. */
   readonly messages: string[] = [];
-  /** Everything it sent, and the frames in it. Not frames when the peer was a stranger: then `raw` alone is filled. */
-  readonly raw: number[] = [];
+  /** Everything it sent, as it was shown; the frames in it are with the reader, unless the peer is a stranger. */
+  readonly pieces: Uint8Array[] = [];
   readonly reader: Reader = new Reader();
   /** Each socket action once, in order. */
   readonly actions: SocketAction[] = ["keep"];
@@ -258,6 +258,11 @@ export class Subject {
 
   get over(): boolean {
     return this.connection.reason !== null;
+  }
+
+  /** Every byte that it sent. */
+  get raw(): number[] {
+    return [...join(...this.pieces)];
   }
 
   get told(): readonly Told[] {
@@ -293,7 +298,7 @@ export class Subject {
 
   /** Lets time pass, with every timeout at its time. */
   pass(span: number): this {
-    const end = this.now + span;
+    const end = Math.round((this.now + span) * 1_000) / 1_000;
     for (let at = this.connection.deadline(); at <= end; at = this.connection.deadline()) {
       this.now = Math.max(this.now, at);
       this.act((connection, now) => connection.handleTimeout(now));
@@ -315,7 +320,7 @@ export class Subject {
         const bytes = this.stuck ? null : connection.peekTransmit();
         if (bytes === null) break;
         if (connection.peekTransmit() !== bytes) throw new Error("what was shown changed without advance");
-        this.raw.push(...bytes);
+        this.pieces.push(bytes);
         if (!this.#foreign) this.reader.read(bytes);
         connection.advanceTransmit(bytes.length);
       }
