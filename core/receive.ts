@@ -221,6 +221,7 @@ export class Receiver implements FrameSink {
     if (frame.position !== received) {
       return link.fail("ACK_INVALID", `CLOSE behind ${frame.position} chunks, ${received} arrived`);
     }
+    if (link.inbound.inMessage) return link.fail("CHUNK_INVALID", "CLOSE inside a message");
     link.closeReceived = { code: frame.code, text: frame.text };
     link.phase = "answering";
     link.emit({ type: "closing", closeCode: frame.code, text: frame.text });

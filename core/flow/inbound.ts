@@ -107,6 +107,11 @@ export class Inbound {
     return true;
   }
 
+  /** Whether a message has begun and lacks its end. */
+  get inMessage(): boolean {
+    return this.#inMessage;
+  }
+
   /** Whether the application still has messages that it did not finish. */
   get unfinished(): boolean {
     return this.#head < this.#positions.length;

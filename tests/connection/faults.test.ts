@@ -105,6 +105,7 @@ const OPEN: Partial<Record<Code, readonly Open[]>> = {
   CHUNK_INVALID: [
     { what: "no FIRST at the start", bytes: [data(1, "x", LAST)] },
     { what: "neither FIRST nor LAST at the start", bytes: [data(1, "x", 0)] },
+    { what: "CLOSE inside", bytes: [data(1, "x", FIRST), close(2)] },
     { what: "FIRST inside", bytes: [data(1, "x", FIRST), data(2, "y", FIRST | LAST)] },
     {
       what: "FIRST inside, and not the last",
