@@ -87,5 +87,7 @@ export function exitOfReason(reason: EndReason): number {
   if (reason.kind === "dialFailed") {
     return reason.cause instanceof HeartwireError ? exitOf(reason.cause) : EXIT.refused;
   }
+  // 0 is an ordinary end; what else an application ends with is no success.
+  if (reason.kind === "closed") return reason.closeCode === 0 ? EXIT.ok : EXIT.loss;
   return BY_CODE[reason.code] ?? EXIT.protocol;
 }

@@ -85,7 +85,8 @@ class Talk {
     await this.#link.close();
     await watching;
     await Promise.all(this.#reading);
-    output.note(`${text.count(this.#sent, "message")} sent, ${this.#received} received`);
+    const missing = this.#unsent === 0 ? "" : `, ${this.#unsent} not sent`;
+    output.note(`${text.count(this.#sent, "message")} sent, ${this.#received} received${missing}`);
     const outcome = this.#outcome();
     return error === undefined ? outcome : { ...outcome, error };
   }
@@ -115,27 +116,33 @@ class Talk {
         output.error(
           `line ${number} is longer than the ${most} bytes that the server accepts; it is not sent`,
         );
-      } else if (!(await this.#send(line))) return;
+      } else {
+        await this.#send(line);
+        if (this.#ended !== null) return;
+      }
     }
   }
 
-  /** Sends one line, on the next connection if need be. Whether it was accepted. */
-  async #send(line: Uint8Array): Promise<boolean> {
+  /** Sends one line, on the next connection if need be. */
+  async #send(line: Uint8Array): Promise<void> {
     for (;;) {
       await this.#gate.passed();
       if (this.#ended !== null) break;
       try {
         await this.#link.session.send(line);
         this.#sent++;
-        return true;
+        return;
       } catch (error) {
-        // Not accepted, because the connection ended or is about to.
+        // Else not accepted because the connection ended or is about to.
         if (!(error instanceof HeartwireError)) throw error;
+        if (error.code === "ERR_HEARTWIRE_MESSAGE_TOO_LARGE") { // a later conversation may accept less than the first
+          this.#context.output.error(error.message, error.hint);
+          break;
+        }
         if (this.#ended === null) this.#gate.shut();
       }
     }
     this.#unsent++;
-    return false;
   }
 
   async #watch(): Promise<void> {
@@ -212,9 +219,8 @@ class Talk {
 
   #outcome(): Outcome {
     const ended = this.#ended;
-    const clean = ended?.kind === "closed";
     const missing = this.#unsent + this.#uncertain;
-    const exit = !clean && ended !== null ? exitOfReason(ended) : missing > 0 ? EXIT.loss : EXIT.ok;
+    const exit = (ended === null ? EXIT.ok : exitOfReason(ended)) || (missing > 0 ? EXIT.loss : EXIT.ok);
     const summary = {
       address: this.#context.run.address.url,
       sent: this.#sent,

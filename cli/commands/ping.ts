@@ -43,8 +43,10 @@ class Pinger {
   #answered = 0;
   #lost = 0;
   #bound = 0;
+  /** What the server allows, ms. */
+  #agreed = 0;
   #outage: Outage | null = null;
-  /** How the last dial of this outage failed, as it was told. */
+  /** What was told last of the dials of this outage. */
   #attempt = "";
   #outages = 0;
   #downtime = 0;
@@ -97,15 +99,14 @@ class Pinger {
     let due = performance.now();
     for (let sequence = 1; count === undefined || sequence <= count; sequence++) {
       if (sequence > 1) {
-        const agreed = this.#link.session.agreement?.txInterval ?? 0;
         // After a stall the missed ones are not made up for: a burst would measure itself.
-        due = Math.max(due + Math.max(this.#interval, agreed), performance.now());
+        due = Math.max(due + Math.max(this.#interval, this.#agreed), performance.now());
         if (!(await sleep(due - performance.now(), signal))) return;
       }
       const question = this.#link.session.ping().then(
         (result) => this.#pong(sequence, result),
         () => {
-          if (!signal.aborted) this.#lost++;
+          if (!signal.aborted) this.#unanswered(sequence);
         },
       ).finally(() => this.#open.delete(question));
       this.#open.add(question);
@@ -129,6 +130,11 @@ class Pinger {
     output.record("pong", { seq: sequence, rtt });
   }
 
+  #unanswered(sequence: number): void {
+    this.#lost++;
+    this.#context.output.record("lost", { seq: sequence });
+  }
+
   async #watch(): Promise<void> {
     for await (const status of this.#link.status()) {
       if (!this.#finished) this.#tell(status);
@@ -143,6 +149,10 @@ class Pinger {
     const { output } = this.#context;
     switch (status.state) {
       case "connecting":
+        if (this.#attempt === "") {
+          this.#attempt = "dialling again";
+          this.#say(this.#attempt);
+        }
         return output.record("status", { state: "connecting", attempt: status.attempt });
       case "live":
         return this.#live(status);
@@ -174,6 +184,7 @@ class Pinger {
     const record: Record<string, unknown> = { state: "live", agreement };
     const first = this.#bound === 0;
     this.#bound = agreement.detectionBound;
+    this.#agreed = agreement.txInterval;
     if (this.#outage !== null) {
       const lasted = status.at - this.#outage.since;
       this.#downtime += lasted;
@@ -183,7 +194,7 @@ class Pinger {
     } else if (this.#suspicion !== null) {
       this.#say(`${paint("alive:", "good")} heard again`);
     } else if (first) {
-      const every = Math.max(this.#interval, agreement.txInterval);
+      const every = Math.max(this.#interval, this.#agreed);
       this.#say(
         `PING ${text.addressText(run.address)}: every ${text.duration(every)}; ` +
           `a dead peer is found within ${text.duration(this.#bound)}`,
@@ -204,7 +215,7 @@ class Pinger {
       this.#say(paint(told, "bad") + (dead ? `, bound ${text.duration(this.#bound)}` : ""));
     } else if (told !== this.#attempt) { // a dial that failed: each way of failing is told once
       this.#attempt = told;
-      this.#say(`${told}; dialling again`);
+      this.#say(told);
     }
     this.#suspicion = null;
     const bound = dead ? { bound: this.#bound } : {};

@@ -14,6 +14,9 @@ import { readAll } from "../input.ts";
 import { aborted, sleep } from "../stop.ts";
 import * as text from "../text.ts";
 
+/** The end in good order may take so long, or `--timeout` if that is shorter, ms. */
+const CLOSE_TIMEOUT = 5_000;
+
 class Sender {
   readonly #context: Context;
   #bytes = 0;
@@ -33,6 +36,7 @@ class Sender {
         heartbeat: heartbeatOptions(run.values),
         dialTimeout: timeout,
         handshakeTimeout: timeout,
+        closeTimeout: Math.min(timeout, CLOSE_TIMEOUT),
         signal: stop.signal,
       });
     } catch (error) {
@@ -44,7 +48,7 @@ class Sender {
       const interrupted = aborted(stop.signal).then(() => null);
       await Promise.race([this.#talk(session), interrupted]);
     } catch (error) {
-      session.abort();
+      await session.close();
       return this.#outcome(EXIT.loss, error);
     }
     const reason = await session.close();

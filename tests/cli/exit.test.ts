@@ -50,7 +50,9 @@ describe("exit codes", () => {
     const evidence = { verdict: "INBOUND_SILENT", direction: "inbound", silentFor: 3, limit: 3 } as const;
     assertEquals(exitOfReason({ kind: "dead", code: "DEAD", evidence }), 5);
     assertEquals(exitOfReason({ kind: "lost", code: "LOST", cause: null }), 1);
-    assertEquals(exitOfReason({ kind: "closed", code: "NONE", by: "peer", closeCode: 0, text: "" }), 0);
+    const closed = { kind: "closed", code: "NONE", by: "peer", text: "" } as const;
+    assertEquals(exitOfReason({ ...closed, closeCode: 0 }), 0);
+    assertEquals(exitOfReason({ ...closed, closeCode: 7 }), 1);
   });
 
   it("exist for every code, and none is 0 or 2 that is neither success nor usage", () => {
