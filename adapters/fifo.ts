@@ -4,6 +4,9 @@
  * @module
  */
 
+/** So many places before the first item may be empty. */
+const CUT = 64;
+
 /** A queue. */
 export class Fifo<T> {
   #items: T[] = [];
@@ -24,10 +27,11 @@ export class Fifo<T> {
 
   /** Takes the next item; undefined when there is none. */
   shift(): T | undefined {
+    if (this.#head === this.#items.length) return undefined;
     const item = this.#items[this.#head];
-    if (this.#head < this.#items.length) this.#items[this.#head++] = undefined as T;
-    if (this.#head === this.#items.length) this.clear();
-    else if (this.#head >= 1_024 && this.#head * 2 > this.#items.length) {
+    this.#items[this.#head++] = undefined as T;
+    // Not at once when it is empty: cutting an array costs more than what most queues do with it.
+    if (this.#head >= CUT && this.#head * 2 > this.#items.length) {
       this.#items.splice(0, this.#head);
       this.#head = 0;
     }

@@ -19,7 +19,7 @@ import { type Message, ReceivedMessage } from "./message.ts";
 import { Outbox } from "./outbox.ts";
 import { Pings } from "./pings.ts";
 import type { PingOptions, PingResult, Session, SessionStats, SignalOption } from "./session.ts";
-import { type SessionState, type Status, StatusFeed } from "./status.ts";
+import { type SessionState, type Status, type StatusChange, StatusFeed } from "./status.ts";
 import type { Transport } from "./transport.ts";
 
 /** What a session needs of the client or server that made it. The first three give an input and drain. */
@@ -85,13 +85,12 @@ export class LiveSession implements Session {
   connecting(attempt: number): void {
     const { current } = this.#feed;
     if (current.state === "connecting" && current.attempt === attempt) return;
-    this.#feed.publish({ state: "connecting", attempt }, this.#host.driver.now());
+    this.#publish({ state: "connecting", attempt });
   }
 
   /** A connection's event. The first is "open". */
   event(connection: Conversation, event: ConnectionEvent): void {
-    const now = this.#host.driver.now();
-    if (event.type === "open") return this.#opened(connection, event.agreement, now);
+    if (event.type === "open") return this.#opened(connection, event.agreement);
     if (connection !== this.#connection) return;
     switch (event.type) {
       case "message":
@@ -103,18 +102,17 @@ export class LiveSession implements Session {
       case "pong":
         return this.#pings.answered(event.sequence, event.rtt, event.hold);
       case "suspect":
-        return this.#feed.publish({ state: "suspect", evidence: event.evidence }, now);
+        return this.#publish({ state: "suspect", evidence: event.evidence });
       case "alive":
-        return this.#feed.publish(this.#live(connection.agreement!), now);
+        return this.#publish(this.#live(connection.agreement!));
       case "goaway": {
         const { scope, code, text, retryAfter } = event;
-        return this.#feed.publish({ state: "draining", scope, code, text, retryAfter }, now);
+        return this.#publish({ state: "draining", scope, code, text, retryAfter });
       }
       case "closing": {
         // Iteration ends with the session: a client that dials again may get messages of the next conversation.
         const { text } = event;
-        const change = { state: "draining", scope: "session", code: "NONE", text, retryAfter: 0 } as const;
-        return this.#feed.publish(change, now);
+        return this.#publish({ state: "draining", scope: "session", code: "NONE", text, retryAfter: 0 });
       }
       case "closed":
         return this.#disconnected(event.reason);
@@ -126,13 +124,17 @@ export class LiveSession implements Session {
     return { state: "live", agreement, discarded };
   }
 
-  #opened(connection: Conversation, agreement: Agreement, now: number): void {
+  #publish(change: StatusChange): void {
+    this.#feed.publish(change, this.#host.driver.now());
+  }
+
+  #opened(connection: Conversation, agreement: Agreement): void {
     this.#connection = this.#last = connection;
     this.#transport = this.#host.driver.transportOf(connection);
     this.#conversations++;
     const discarded = this.#inbox.drop(this.#host.window);
     this.#discarded += discarded;
-    this.#feed.publish(this.#live(agreement, discarded), now);
+    this.#publish(this.#live(agreement, discarded));
   }
 
   #disconnected(reason: EndReason): void {
@@ -145,7 +147,7 @@ export class LiveSession implements Session {
 
   /** The connection ended; another dial follows. */
   lost(reason: EndReason, retryIn: number): void {
-    this.#feed.publish({ state: "lost", reason, retryIn }, this.#host.driver.now());
+    this.#publish({ state: "lost", reason, retryIn });
   }
 
   /** The session is over. */
@@ -155,7 +157,7 @@ export class LiveSession implements Session {
     this.#disconnected(reason);
     if (reason.kind === "aborted") this.#inbox.drop(0);
     this.#inbox.end(reason.kind === "closed" ? null : this.#endError(reason));
-    this.#feed.publish({ state: "closed", reason }, this.#host.driver.now());
+    this.#publish({ state: "closed", reason });
     this.#resolveClosed(reason);
   }
 

@@ -80,7 +80,7 @@ export interface Clock {
 export interface Platform {
   readonly clock: Clock;
   readonly environment: Environment;
-  /** Dials. Exactly one of the two is called, later, unless the function it returns is called first, which gives up. */
+  /** Dials. Exactly one of the two is called, later, unless the function it returns is called first, which gives up; later it does nothing. */
   dial(
     address: Address,
     dialed: (transport: Transport) => void,

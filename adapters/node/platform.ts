@@ -92,7 +92,9 @@ export const platform: Platform = {
     const socket = address.kind === "unix"
       ? net.connect({ path: address.path, allowHalfOpen: true })
       : net.connect({ host: address.host, port: address.port, allowHalfOpen: true, noDelay: true });
+    let over = false;
     const onConnect = (): void => {
+      over = true;
       socket.off("error", onError);
       dialed(new NodeTransport(socket, address.kind === "unix" ? address.path : null));
     };
@@ -103,6 +105,7 @@ export const platform: Platform = {
     socket.once("connect", onConnect);
     socket.once("error", onError);
     return () => {
+      if (over) return;
       socket.off("connect", onConnect);
       socket.off("error", onError);
       socket.on("error", () => {}); // one that is under way has nobody to tell

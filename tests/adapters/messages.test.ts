@@ -159,6 +159,19 @@ describe("back-pressure", () => {
     );
   });
 
+  test("a small message does not overtake a long one that waits", async () => {
+    const { world, connect } = await scene(echo);
+    const session = await connect({ sendBuffer: 2_000 });
+    const sizes = [1_500, 1_800, 1, 0];
+    const sending = Promise.all(sizes.map((size) => session.send(new Uint8Array(size))));
+    const got: number[] = [];
+    await world.until((async () => {
+      for await (const message of session) if (got.push(message.bytes.length) === sizes.length) break;
+    })());
+    await sending;
+    assertEquals(got, sizes);
+  });
+
   test("what cannot be sent is said at once", async () => {
     const { connect } = await scene(keep([]), { maxMessage: 1_000 });
     const session = await connect();
@@ -278,6 +291,22 @@ describe("consumers", () => {
     assertEquals(reported.map(String), ["Error: secret"]);
     await other.send("good");
     assertEquals((await world.until(other[Symbol.asyncIterator]().next())).value.text(), "fine");
+  });
+
+  test("a client's handler that throws between two connections stops the dialling", async () => {
+    const { world, connect, reported } = await scene(echo);
+    const session = await connect({ reconnect: { floor: 1_000, base: 2_000 } });
+    let fail!: (error: Error) => void;
+    void session.onMessage(() => new Promise((_, reject) => fail = reject));
+    await session.send("x");
+    await world.run(50);
+    world.pairs[0]![0].reset();
+    await world.run(50);
+    assertEquals(session.state, "lost");
+    fail(new Error("mine"));
+    assertEquals((await world.until(session.closed)).kind, "aborted");
+    await world.run(60_000);
+    assertEquals([reported.length, world.dials, world.armed], [1, 1, 0]);
   });
 
   test("a client's handler that throws ends its session too, and it does not dial again", async () => {
