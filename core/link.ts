@@ -238,9 +238,8 @@ export class Link {
     this.finish({ kind: "fault", code, text }, this.complain(code, text) ? "end" : "destroy");
   }
 
-  /** Tells the peer why, where it can understand. Returns whether there was anything to say. */
+  /** Tells the peer why, where it can understand. Returns whether there was anything to say. `finish` comes next. */
   complain(code: Code, text: string): boolean {
-    this.transmit.dropChunks(this.outbound);
     const silent = this.phase === "listening" || this.phase === "deciding";
     if (code === "NOT_HEARTWIRE") {
       const foreign = this.role === "server" ? this.decoder.foreign : null;
