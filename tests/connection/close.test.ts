@@ -52,7 +52,8 @@ describe("a close in good order", () => {
       assertEquals(reason(from), closed("local", 7, "enough"));
       assertEquals(reason(to), closed("peer", 7, "enough"));
       assertEquals(to.of("closing").map((event) => [event.closeCode, event.text]), [[7, "enough"]]);
-      assertEquals(from.of("closing").length, 1, "the answer is announced too");
+      // The answer says the same again.
+      assertEquals(from.of("closing").map((event) => [event.closeCode, event.text]), [[7, "enough"]]);
       // Two ways for CLOSE, one for the end of the stream: no one waits for the linger.
       assertLessOrEqual(pair.now - begun, 4);
     }
@@ -311,9 +312,13 @@ describe("last words", () => {
   it("ERROR overtakes what waits, behind the chunk that has begun", () => {
     for (const role of ROLES) {
       for (const how of ["abort", "fault", "timeout"] as const) {
-        const subject = Subject.open(role, { options: { closeTimeout: 50 } });
+        const subject = Subject.open(role, { options: { closeTimeout: 50, sendBuffer: 100_000 } });
         subject.stuck = true;
-        for (let i = 0; i < 20; i++) subject.connection.send(new Uint8Array(40_000), subject.now);
+        const said = Array.from(
+          { length: 9 },
+          () => subject.connection.send(new Uint8Array(40_000), subject.now),
+        );
+        assertEquals(said.at(-1), "blocked"); // and no `writable` comes behind the end
         const begun = subject.connection.peekTransmit()!.slice(0, 100);
         subject.reader.read(begun);
         subject.connection.advanceTransmit(100);
@@ -329,6 +334,25 @@ describe("last words", () => {
         assertEquals(subject.ofKind("data").length, 1, how);
         assertEquals(subject.kinds.at(-1), "error");
         assertEquals(subject.eof().connection.socketAction(), "destroy");
+      }
+    }
+  });
+
+  it("ERROR that has not left yet keeps the socket for a second, though the peer has ended its direction", () => {
+    for (const role of ROLES) {
+      for (const leaves of [true, false]) {
+        const subject = Subject.open(role);
+        subject.stuck = true;
+        subject.act((connection, now) => connection.abort("INTERNAL", "", now)).eof().pass(900);
+        assertEquals(subject.connection.socketAction(), "end");
+        if (leaves) {
+          subject.stuck = false;
+          subject.drain();
+          assertEquals(subject.verdict, "error INTERNAL");
+        } else {
+          subject.pass(100);
+        }
+        assertEquals(subject.connection.socketAction(), "destroy");
       }
     }
   });

@@ -165,6 +165,21 @@ describe("credit", () => {
     }
   });
 
+  it("is held to the byte", () => {
+    for (const role of ROLES) {
+      for (const excess of [0, 1]) {
+        const subject = Subject.open(role, {
+          consumes: false,
+          options: { maxMessage: 1_000, window: 3_000 },
+        });
+        subject.give(data(0, new Uint8Array(1_000)), data(1, new Uint8Array(1_000)));
+        subject.give(data(2, new Uint8Array(3_000 - 2 * (1_000 + COST) - COST + excess)));
+        assertEquals(subject.messages.length, 3 - excess);
+        if (excess > 0) assertEquals(subject.reason.code, "CREDIT_EXCEEDED");
+      }
+    }
+  });
+
   it("is never exceeded by a sender, to the byte, and used to the last chunk that fits", () => {
     for (let seed = 1; seed <= 15; seed++) {
       const random = new Random(seed);
