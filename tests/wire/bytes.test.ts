@@ -28,7 +28,7 @@ interface Model {
 
 test("property: a queue of bytes, whatever is written, taken, forgotten and cloned", () => {
   const step = fc.oneof(
-    fc.record({ do: fc.constant("write" as const), n: fc.oneof(fc.nat(300), fc.nat(20_000)) }),
+    fc.record({ do: fc.constant("write" as const), n: fc.oneof(fc.nat(3), fc.nat(300), fc.nat(20_000)) }),
     fc.record({ do: fc.constant("take" as const), n: fc.oneof(fc.nat(300), fc.nat(70_000)) }),
     fc.record({
       do: fc.constantFrom("flush" as const, "clone" as const, "clear" as const),
@@ -116,6 +116,20 @@ test("a busy connection makes one slab for many frames", () => {
   // 20 bursts of 65,700 bytes in slabs of 65,792; the first burst grows there.
   assertLessOrEqual(slabs.size, 40);
   assertLessOrEqual(queue.held, GREATEST);
+});
+
+test("a slab of a busy connection holds four frames of the greatest size", () => {
+  const queue = new ByteQueue();
+  const chunk = new Uint8Array(16_384);
+  for (let turn = 0; turn < 3; turn++) {
+    for (let count = 0; count < 8; count++) writeData(queue, PLAIN, 3, count, chunk, 0, chunk.length);
+    flush(queue);
+  }
+  queue.clear();
+  for (let count = 0; count < 4; count++) {
+    writeData(queue, PLAIN, 3, count, chunk, 0, chunk.length);
+    assertEquals(queue.peek()?.length, (count + 1) * (16_384 + 11));
+  }
 });
 
 test("small bursts share a slab as well", () => {

@@ -1,5 +1,6 @@
 /** However a stream is cut, good or bad, a decoder sees the same; what it holds follows what came. */
 
+import { Buffer } from "node:buffer";
 import { test } from "node:test";
 import { assert, assertEquals, assertLessOrEqual } from "@std/assert";
 import fc from "fast-check";
@@ -154,6 +155,24 @@ test("a payload from a held frame stays while the next frame begins in the same 
       assertEquals(views.map(hex), ["11".repeat(40)]);
       decoder.push(two.subarray(tail), sink);
       assertEquals(hex(views[1]!), "22".repeat(40));
+    }
+  }
+});
+
+test("a payload is a plain Uint8Array, whatever the runtime gave", () => {
+  for (const size of [0, 10, 1_000]) {
+    const frame = rawFrame(0x43, new Uint8Array(2 + size));
+    for (const sizes of [[1 << 20], [3]]) {
+      const seen: unknown[] = [];
+      const sink = new (class extends Collector {
+        override data(_flags: number, _sequence: number, payload: Uint8Array): void {
+          seen.push(payload.constructor, payload.length);
+        }
+      })();
+      const decoder = new Decoder(NATIVE);
+      decoder.frameLimit = FRAME_LIMIT;
+      for (const piece of cut(join(preface, frame), sizes)) decoder.push(Buffer.from(piece), sink);
+      assertEquals(seen, [Uint8Array, size]);
     }
   }
 });

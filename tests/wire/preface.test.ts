@@ -64,7 +64,8 @@ describe("strangers", () => {
   }
 
   test("HTTP after a part of the magic is not HTTP", () => {
-    assertEquals(decode([unhex("e299"), text("GET / HTTP/1.1\r\n")]).foreign, "unknown");
+    const { foreign, fault } = decode([unhex("e299"), text("GET / HTTP/1.1\r\n")]);
+    assertEquals([foreign, fault?.detail], ["unknown", "the stream began with e2 99 47 45 54 20 2f 20"]);
   });
 });
 

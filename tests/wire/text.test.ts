@@ -35,6 +35,30 @@ test("property: encodes as TextEncoder does, lone surrogates included", () => {
   }));
 });
 
+test("the edges of each form, and of the surrogates, are encoded as TextEncoder does", () => {
+  for (
+    const point of [
+      0,
+      0x7f,
+      0x80,
+      0x7ff,
+      0x800,
+      0xd7ff,
+      0xd800,
+      0xdbff,
+      0xdc00,
+      0xdfff,
+      0xe000,
+      0xffff,
+      0x1_0000,
+      0x10_ffff,
+    ]
+  ) {
+    const text = `a${String.fromCodePoint(point)}b`;
+    assertEquals(encodeText(text, 100), new TextEncoder().encode(text), point.toString(16));
+  }
+});
+
 test("property: is cut between code points, as late as the limit allows", () => {
   fc.assert(fc.property(fc.string({ unit: "binary" }), fc.nat(40), (text, limit) => {
     const bytes = encodeText(text, limit);
