@@ -323,7 +323,11 @@ const marks: Mark[] = [
     limit: 1.5,
   },
 ];
-const against = `ws ${wsVersion}, ${nativeMask ? "with" : "without"} bufferutil`;
+const against =
+  `ws ${wsVersion} (${
+    nativeMask ? "with" : "without"
+  } bufferutil), which checks no CRC, and without a mask ` +
+  "hands a payload to the socket uncopied";
 const report: Report = {
   ...{
     suite: "codec",

@@ -68,7 +68,7 @@ export class Decoder {
   /** Whether a view of the held buffer was given out during this push. */
   #lent = false;
 
-  /** @param environment its `crc32` is used for large frames */
+  /** A decoder at the beginning of a stream; large frames are checked by `environment.crc32`. */
   constructor(environment: Environment) {
     this.#environment = environment;
     this.#nativeFrom = nativeFrom(environment);

@@ -11,10 +11,10 @@ import { CRC_BYTES } from "./registry.ts";
 import { readVarint, VARINT_EXCESS, VARINT_SHORT, varintForm, varintSize } from "./varint.ts";
 
 /** {@link frameSize}: not even the length is complete. */
-export const LENGTH_SHORT = -1;
+export const LENGTH_SHORT: number = -1;
 
 /** {@link frameSize}: {@link lengthFault} says why not. */
-export const LENGTH_BAD = -2;
+export const LENGTH_BAD: number = -2;
 
 /** The least length: type and trailer. */
 const LEAST = 1 + CRC_BYTES;

@@ -11,10 +11,10 @@
 export const VARINT_MAX: number = Number.MAX_SAFE_INTEGER;
 
 /** {@link readVarint}: the bytes given end inside the varint. */
-export const VARINT_SHORT = -1;
+export const VARINT_SHORT: number = -1;
 
 /** {@link readVarint}: the value is above {@link VARINT_MAX}. */
-export const VARINT_EXCESS = -2;
+export const VARINT_EXCESS: number = -2;
 
 /** Bytes of the shortest form of a value, 1, 2, 4 or 8. */
 export function varintSize(value: number): number {
