@@ -72,6 +72,10 @@ class Sender {
   }
 }
 
+function splice(bytes: Uint8Array, at: number, count: number, ...added: number[]): Uint8Array {
+  return Uint8Array.of(...bytes.subarray(0, at), ...added, ...bytes.subarray(at + count));
+}
+
 function sizes(random: Random, total: number, greatest: number): number[] {
   const list: number[] = [];
   for (let left = total; left > 0 && list.length < 400;) {
@@ -258,6 +262,55 @@ describe("credit", () => {
       const sender = new Sender(pair, pair.client, [...list, maxMessage, maxMessage]);
       pair.run(2_000, () => sender.done);
       sender.check(`seed ${seed}, maxMessage ${maxMessage}, window ${window}`);
+    }
+  });
+});
+
+describe("a link that damages bytes", () => {
+  it("delivers a part of what was sent, right and in order, and then both sides learn of the end", () => {
+    const codes = new Set<string>();
+    for (let seed = 1; seed <= 150; seed++) {
+      const random = new Random(seed);
+      const beat = { heartbeat: { interval: 500, multiplier: 3 }, maxMessage: 40_000, window: 100_000 };
+      const pair = Pair.open({ seed, client: beat, server: beat });
+      const [bad, good] = seed % 2 === 0 ? [pair.client, pair.server] : [pair.server, pair.client];
+      // Short messages, so that lengths and types are hit as well as payloads.
+      const greatest = seed % 3 === 0 ? 40_000 : 12;
+      const list = Array.from({ length: 20 }, () => random.between(0, greatest));
+      let until = random.between(0, list.reduce((sum, size) => sum + size, 0));
+      bad.out.tamper = (bytes) => {
+        until -= bytes.length;
+        if (until + bytes.length < 0 || until >= 0) return bytes;
+        const at = until + bytes.length;
+        const what = random.between(0, 2);
+        if (what === 0) return splice(bytes, at, 1, bytes[at]! ^ (1 << random.between(0, 7)));
+        if (what === 1) return splice(bytes, at, random.between(1, 30));
+        return splice(
+          bytes,
+          at,
+          0,
+          ...Array.from({ length: random.between(1, 30) }, () => random.between(0, 255)),
+        );
+      };
+      const senders = [pair.client, pair.server].map((side) => new Sender(pair, side, list));
+      pair.run(120_000, () => pair.client.destroyed && pair.server.destroyed);
+      for (const sender of senders) {
+        const got = pair.peer(sender.side).messages;
+        for (const [index, bytes] of got.entries()) {
+          assert(same(bytes, message(index, list[index]!)), `seed ${seed}`);
+        }
+      }
+      // Damage behind the last message shows in a heartbeat; it shows in any case.
+      assert(pair.client.destroyed && pair.server.destroyed, `seed ${seed} goes on`);
+      const { reason } = good.connection;
+      assert(
+        reason?.kind === "fault" || reason?.kind === "dead" || reason?.kind === "lost",
+        `seed ${seed} ${reason?.kind}`,
+      );
+      codes.add(reason.code);
+    }
+    for (const code of ["CHECKSUM", "FRAME_TOO_LARGE", "DEAD"]) {
+      assert(codes.has(code), `${[...codes]}`);
     }
   });
 });
