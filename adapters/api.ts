@@ -11,15 +11,24 @@ export type { MessageHandler } from "./consumers.ts";
 export type { EndReason } from "./failure.ts";
 export type { Server, SessionHandler } from "./listen.ts";
 export type { Message } from "./message.ts";
-export type { CommonOptions, ConnectOptions, HandlerErrorReporter, ListenOptions, Peer } from "./options.ts";
+export type {
+  CommonOptions,
+  ConnectOptions,
+  HandlerErrorReporter,
+  ListenOptions,
+  Observer,
+  Peer,
+} from "./options.ts";
 export type { PingOptions, PingResult, Session, SessionStats, SignalOption } from "./session.ts";
 export type { SessionState, Status, StatusBase } from "./status.ts";
 export { type Code, CODES, HeartwireError } from "../core/mod.ts";
 export type {
   Agreement,
+  ClassicOptions,
   ClientOptions,
   CloseReason,
   CodeInfo,
+  ConnectionEvent,
   ConnectionOptions,
   ConnectionStats,
   DialFailure,
@@ -27,6 +36,7 @@ export type {
   Evidence,
   HeartbeatOptions,
   HeartwireErrorOptions,
+  Profile,
   ReconnectOptions,
   ServerOptions,
   ServerStats,

@@ -19,7 +19,7 @@ import { type Address, parseAddress } from "./address.ts";
 import { Driver } from "./driver.ts";
 import { cancelled, dialError, endError } from "./failure.ts";
 import { LiveSession, type SessionHost } from "./live_session.ts";
-import { type ConnectOptions, report, unreadLimit } from "./options.ts";
+import { type ConnectOptions, report, show, unreadLimit } from "./options.ts";
 import type { Session } from "./session.ts";
 import type { Platform, Transport } from "./transport.ts";
 
@@ -65,20 +65,22 @@ class Dialer implements SessionHost {
   readonly #options: ConnectOptions;
   readonly #client: Client;
   readonly #session: LiveSession;
+  /** The connection whose events the observer is shown: the last that opened. */
+  #shown: Conversation | null = null;
   /** How to cancel the dials under way, by attempt. */
   readonly #dials = new Map<number, () => void>();
   #resolve!: (session: Session) => void;
   #reject!: (error: unknown) => void;
 
   constructor(platform: Platform, addresses: readonly Address[], options: ConnectOptions) {
-    const { signal: _signal, onHandlerError: _onHandlerError, ...core } = options;
+    const { signal: _signal, onHandlerError: _onHandlerError, observe: _observe, ...core } = options;
     this.#platform = platform;
     this.#addresses = addresses;
     this.#options = options;
     this.window = unreadLimit(options);
     this.#client = new Client({ ...core, endpoints: addresses.length }, platform.environment);
     this.driver = new Driver(this.#client, platform.clock, {
-      event: (connection, event) => this.#session.event(connection, event),
+      event: (connection, event) => this.#event(connection, event),
       decide: () => this.#decide(),
     });
     this.#session = new LiveSession(this);
@@ -96,6 +98,14 @@ class Dialer implements SessionHost {
     this.#reject(cancelled(this.#options.signal!));
     this.abort("cancelled");
   };
+
+  #event(connection: Conversation, event: ConnectionEvent): void {
+    if (connection === this.#shown) show(this.#options, this.#session, event);
+    this.#session.event(connection, event);
+    if (event.type !== "open") return;
+    this.#shown = connection;
+    show(this.#options, this.#session, event);
+  }
 
   #decide(): boolean {
     const action = this.#client.nextAction();

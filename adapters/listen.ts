@@ -19,7 +19,7 @@ import { type Address, parseAddress } from "./address.ts";
 import { Driver } from "./driver.ts";
 import { cancelled, listenError } from "./failure.ts";
 import { LiveSession, type SessionHost } from "./live_session.ts";
-import { type ListenOptions, report, unreadLimit } from "./options.ts";
+import { type ListenOptions, report, show, unreadLimit } from "./options.ts";
 import type { Session } from "./session.ts";
 import type { Listener, ListenerSink, Platform, Transport } from "./transport.ts";
 import { listenUnix } from "./unix.ts";
@@ -109,7 +109,7 @@ class LiveServer implements Server, ListenerSink {
   #resolveClosed!: () => void;
 
   constructor(platform: Platform, handler: SessionHandler, options: ListenOptions) {
-    const { signal: _signal, onHandlerError: _onHandlerError, authenticate, ...core } = options;
+    const { signal: _signal, onHandlerError: _handler, observe: _observe, authenticate, ...core } = options;
     this.#handler = handler;
     this.#options = options;
     this.#core = new CoreServer({ ...core, ask: authenticate !== undefined }, platform.environment);
@@ -150,10 +150,12 @@ class LiveServer implements Server, ListenerSink {
       this.#sessions.set(connection, created);
       this.#open.add(created);
       created.event(connection, event);
+      show(this.#options, created, event);
       return this.#driver.defer(() => void this.#serve(created));
     }
     const session = this.#sessions.get(connection);
     if (session === undefined) return;
+    show(this.#options, session, event);
     session.event(connection, event);
     if (event.type === "closed") {
       this.#sessions.delete(connection);

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { ClientOptions, ServerOptions } from "../core/mod.ts";
+import type { ClientOptions, ConnectionEvent, ServerOptions } from "../core/mod.ts";
 import type { Address } from "./address.ts";
 import type { Session } from "./session.ts";
 
@@ -14,10 +14,24 @@ import type { Session } from "./session.ts";
  */
 export type HandlerErrorReporter = (error: unknown, session: Session | null) => void;
 
+/**
+ * What is shown every event of a session's connection, from `open` to `closed`, synchronously: for measures, logs and tests. All but
+ * `open` are shown before the session acts on them.
+ *
+ * It only looks: the event and its bytes are borrowed, so what is kept has to be copied, and of the session nothing but what can be read
+ * (`stats()`, `remote`, ...) is to be used. What it throws is reported to `onHandlerError` and changes nothing.
+ */
+export type Observer = (session: Session, event: ConnectionEvent) => void;
+
 /** Options that `connect` and `listen` share. */
 export interface CommonOptions {
-  /** Called when a handler threw or rejected; its session has been ended with INTERNAL. Default: `console.error`. */
+  /**
+   * Called when a handler threw or rejected; its session has been ended with INTERNAL. Also when `observe` threw, which ends nothing.
+   * Default: `console.error`.
+   */
   readonly onHandlerError?: HandlerErrorReporter;
+  /** Is shown every event of every session; see {@link Observer}. Default: none, which costs nothing. */
+  readonly observe?: Observer;
 }
 
 /** Options of `connect`. */
@@ -52,6 +66,16 @@ export function report(options: CommonOptions, error: unknown, session: Session 
     else console.error(`heartwire: ${what}:`, error);
   } catch (thrown) {
     console.error("heartwire: onHandlerError failed:", thrown);
+  }
+}
+
+/** Shows an event to the application's observer, if there is one; what that throws is reported. */
+export function show(options: CommonOptions, session: Session, event: ConnectionEvent): void {
+  if (options.observe === undefined) return;
+  try {
+    options.observe(session, event);
+  } catch (error) {
+    report(options, error, session, `the observer of ${session.remote.url} failed`);
   }
 }
 
