@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { HeartbeatOptions } from "../adapters/api.ts";
+import type { ConnectionOptions, HeartbeatOptions } from "../adapters/api.ts";
 import type { Run } from "./args.ts";
 import type { ByteSource } from "./input.ts";
 import type { Output } from "./output.ts";
@@ -41,8 +41,17 @@ export type Command = (context: Context) => Promise<Outcome>;
 /** The least interval that a side accepts from the other unless it beats faster itself, ms: the library's default. */
 const MINIMUM_INTERVAL = 100;
 
+/** The protocol and its heartbeat, from the command line: what both `connect` and `listen` take. */
+export function protocolOptions(
+  values: Readonly<Values>,
+  defaultInterval?: number,
+): Pick<ConnectionOptions, "profile" | "classic" | "heartbeat"> {
+  const { profile, repeats } = values;
+  return { profile, classic: { repeats }, heartbeat: heartbeatOptions(values, defaultInterval) };
+}
+
 /** The heartbeat's options from those of the command line. Who asks for a fast heartbeat accepts one, too. */
-export function heartbeatOptions(values: Readonly<Values>, defaultInterval?: number): HeartbeatOptions {
+function heartbeatOptions(values: Readonly<Values>, defaultInterval?: number): HeartbeatOptions {
   const interval = values.interval ?? defaultInterval;
   return {
     ...(interval === undefined ? {} : { interval, minimumInterval: Math.min(interval, MINIMUM_INTERVAL) }),

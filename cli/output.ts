@@ -134,6 +134,12 @@ export class Output {
     this.#write(line);
   }
 
+  /** A part of a stream on stdout as it came, with nothing added. Not with `json`. A terminal gets no control characters of it. */
+  bytes(bytes: Uint8Array): void {
+    if (this.json) return;
+    this.#write(this.terminal ? toPrintable(new TextDecoder().decode(bytes), true) : bytes.slice());
+  }
+
   /** An object on stdout. Only with `json`. Times are rounded to whole microseconds. */
   record(type: string, fields: Readonly<Record<string, unknown>>): void {
     if (!this.json) return;

@@ -14,7 +14,9 @@ import { INTERVAL_MAX, INTERVAL_MIN, MULTIPLIER_MAX } from "../core/wire/registr
 export type CommandName = "serve" | "connect" | "send" | "ping";
 
 /** The protocols that can be spoken. */
-export const PROFILES = ["heartwire"] as const;
+export const PROFILES = ["heartwire", "classic", "plain", "raw"] as const;
+/** What `serve --profile classic` can do with a client that repeats one heartbeat. */
+export const REPEATS = ["reject", "count"] as const;
 /** What `serve` can do with messages. */
 export const HANDLERS = ["echo", "upper", "discard", "chat"] as const;
 /** A name out of {@link HANDLERS}. */
@@ -36,6 +38,11 @@ export interface Values {
   /** ms */
   timeout: number;
   count: number | undefined;
+  /** Port; undefined: no HTTP. */
+  http: number | undefined;
+  repeats: (typeof REPEATS)[number];
+  /** ms */
+  idle: number;
 }
 
 /** One option. */
@@ -78,6 +85,9 @@ export const DEFAULTS: Readonly<Values> = Object.freeze({
   expect: 1,
   timeout: 10_000,
   count: undefined,
+  http: undefined,
+  repeats: "reject",
+  idle: 1_000,
 });
 
 /** `ping` asks so often, ms, as ping(8) does. */
@@ -90,7 +100,23 @@ const profile: OptionSpec = {
   name: "profile",
   value: "NAME",
   choices: PROFILES,
-  help: "the protocol to speak: heartwire (the default, and the only one so far)",
+  help:
+    "the protocol: heartwire (the default), or a historical one: classic, 21-byte heartbeats and nothing else; " +
+    "plain, bytes in which `heartbeat` is a sign of life; raw, bytes",
+};
+/** Where messages are what matters. */
+const messageProfile: OptionSpec = {
+  ...profile,
+  choices: ["heartwire", "plain", "raw"],
+  help:
+    "the protocol: heartwire (the default), or a historical one: plain, bytes in which `heartbeat` is a sign of " +
+    "life; raw, bytes",
+};
+/** Where answers are what matters. */
+const pingProfile: OptionSpec = {
+  ...profile,
+  choices: ["heartwire", "classic"],
+  help: "the protocol: heartwire (the default), or classic, the 21-byte heartbeat packet",
 };
 const interval: OptionSpec = {
   name: "interval",
@@ -124,7 +150,7 @@ const version: OptionSpec = { name: "version", short: "V", help: "print the vers
 /** The options that stand without a command too. */
 export const GLOBAL_OPTIONS: readonly OptionSpec[] = [help, version];
 
-const COMMON: readonly OptionSpec[] = [profile, interval, multiplier, json, quiet, help, version];
+const COMMON: readonly OptionSpec[] = [interval, multiplier, json, quiet, help, version];
 
 /** The commands, in the order of the help. */
 export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
@@ -145,12 +171,28 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
         help: "echo: answer with the same (the default); upper: in upper case; discard: do not answer; " +
           "chat: pass each message on to all other sessions, with the sender's name",
       },
+      {
+        name: "http",
+        value: "PORT",
+        range: [0, 65_535],
+        help: "answer GET /health and GET /metrics (Prometheus) on this port too; 0 takes a free one",
+      },
+      profile,
+      {
+        name: "repeats",
+        value: "WHAT",
+        choices: REPEATS,
+        help:
+          "with classic, a client that repeats one heartbeat: reject it (the default), or count it and answer",
+      },
       ...COMMON,
     ],
     examples: [
       "heartwire serve",
       "heartwire serve 127.0.0.1:0 --handler upper",
       "heartwire serve /tmp/heartwire.sock --handler chat --interval 2000",
+      "heartwire serve 127.0.0.1:0 --http 0",
+      "heartwire serve 127.0.0.1:0 --profile plain --handler upper",
     ],
   },
   connect: {
@@ -168,6 +210,7 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
         help:
           "dial again when the connection ends; each is a new conversation, and what was under way is lost",
       },
+      messageProfile,
       ...COMMON,
     ],
     examples: [
@@ -181,6 +224,7 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
     most: 2,
     description: [
       "Without MESSAGE all of stdin is the message. A reply that does not end in a newline is printed with one.",
+      "With plain and raw, everything is printed that comes until the server ends the stream or is idle.",
     ],
     options: [
       { name: "expect", value: "N", range: [0, 1_000_000], help: "wait for so many replies; default 1" },
@@ -189,6 +233,14 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
         value: "MS",
         range: [1, DAY],
         help: "wait so long for each: the connection, every reply; default 10000",
+      },
+      messageProfile,
+      {
+        name: "idle",
+        value: "MS",
+        range: [1, DAY],
+        help:
+          "with plain and raw, which have no end of a reply: stop when nothing came for so long; default 1000",
       },
       ...COMMON,
     ],
@@ -215,7 +267,7 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
         range: [1, Number.MAX_SAFE_INTEGER],
         help: "stop after so many; exit 0 if all were answered, 1 if not, 5 if the peer is still dead",
       },
-      profile,
+      pingProfile,
       pingInterval,
       multiplier,
       json,

@@ -14,7 +14,7 @@ import {
   type Session,
   type Status,
 } from "../../adapters/api.ts";
-import { type Context, heartbeatOptions, type Outcome } from "../command.ts";
+import { type Context, type Outcome, protocolOptions } from "../command.ts";
 import { EXIT, exitOfReason } from "../exit.ts";
 import { lines } from "../input.ts";
 import { Link } from "../link.ts";
@@ -63,7 +63,7 @@ class Talk {
   constructor(context: Context) {
     const { run, adapter, stop } = context;
     this.#context = context;
-    const connect = { heartbeat: heartbeatOptions(run.values) };
+    const connect = protocolOptions(run.values);
     this.#link = new Link({
       ...{ adapter, address: run.address, connect, stop },
       redial: run.values.reconnect ? { ...connect, reconnect: true } : null,

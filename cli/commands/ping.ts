@@ -8,7 +8,7 @@
  */
 
 import type { EndReason, Evidence, PingResult, Status } from "../../adapters/api.ts";
-import { type Context, heartbeatOptions, type Outcome } from "../command.ts";
+import { type Context, type Outcome, protocolOptions } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { Link } from "../link.ts";
 import { paint } from "../output.ts";
@@ -59,7 +59,7 @@ class Pinger {
     this.#context = context;
     this.#interval = run.values.interval ?? PING_INTERVAL;
     const connect = {
-      heartbeat: heartbeatOptions(run.values, PING_INTERVAL),
+      ...protocolOptions(run.values, PING_INTERVAL),
       closeTimeout: CLOSE_TIMEOUT,
     };
     this.#link = new Link({

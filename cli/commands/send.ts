@@ -7,8 +7,8 @@
  * @module
  */
 
-import { type EndReason, HeartwireError, type Session } from "../../adapters/api.ts";
-import { type Context, heartbeatOptions, type Outcome } from "../command.ts";
+import { type EndReason, HeartwireError, type Message, type Session } from "../../adapters/api.ts";
+import { type Context, type Outcome, protocolOptions } from "../command.ts";
 import { EXIT, exitOfReason } from "../exit.ts";
 import { readAll } from "../input.ts";
 import { aborted, sleep } from "../stop.ts";
@@ -33,7 +33,7 @@ class Sender {
     let session: Session;
     try {
       session = await adapter.connect(run.address, {
-        heartbeat: heartbeatOptions(run.values),
+        ...protocolOptions(run.values),
         dialTimeout: timeout,
         handshakeTimeout: timeout,
         closeTimeout: Math.min(timeout, CLOSE_TIMEOUT),
@@ -59,15 +59,35 @@ class Sender {
   }
 
   async #talk(session: Session): Promise<void> {
-    const { expect } = this.#context.run.values;
+    const { run } = this.#context;
+    const { expect } = run.values;
     const message = await this.#message(session);
     const replies = session.messages();
     const started = performance.now();
     await session.send(message);
     this.#bytes = message.length;
+    if (run.values.profile !== "heartwire") return await this.#stream(replies, started);
     while (this.#replies < expect) {
       await this.#reply(session, replies);
       this.#rtt ??= performance.now() - started;
+    }
+  }
+
+  /** A stream has no replies, only bytes: prints them until they end, or none come for a while. */
+  async #stream(replies: AsyncIterator<Message>, started: number): Promise<void> {
+    const { run, output } = this.#context;
+    const { idle, timeout, expect } = run.values;
+    if (expect === 0) return;
+    for (;;) {
+      const wait = this.#replies === 0 ? timeout : idle;
+      const next = await within(wait, replies.next());
+      if (next === "late" && this.#replies === 0) throw noReply(timeout);
+      if (next === "late" || next.done === true) return;
+      this.#replies++;
+      this.#rtt ??= performance.now() - started;
+      output.bytes(next.value.bytes);
+      output.record("reply", { seq: this.#replies, ...text.messageRecord(next.value.bytes) });
+      await output.flush();
     }
   }
 
@@ -86,19 +106,11 @@ class Sender {
     });
   }
 
-  async #reply(session: Session, replies: AsyncIterator<{ readonly bytes: Uint8Array }>): Promise<void> {
+  async #reply(session: Session, replies: AsyncIterator<Message>): Promise<void> {
     const { run, output } = this.#context;
     const { timeout, expect } = run.values;
-    const given = new AbortController();
-    const late = sleep(timeout, given.signal).then((up) =>
-      up ? "late" as const : new Promise<never>(() => {})
-    );
-    const next = await Promise.race([replies.next(), late]).finally(() => given.abort());
-    if (next === "late") {
-      throw new HeartwireError("TIMEOUT", `no reply within ${text.duration(timeout)}`, {
-        hint: "The server may answer nothing (--expect 0) or need longer (--timeout MS).",
-      });
-    }
+    const next = await within(timeout, replies.next());
+    if (next === "late") throw noReply(timeout);
     if (next.done === true) {
       throw endedEarly(
         await session.closed,
@@ -120,6 +132,19 @@ class Sender {
     };
     return error === undefined ? { exit, summary } : { exit, summary, error };
   }
+}
+
+/** What a promise comes to, or "late" after `ms`. */
+async function within<T>(ms: number, promise: Promise<T>): Promise<T | "late"> {
+  const given = new AbortController();
+  const late = sleep(ms, given.signal).then((up) => up ? "late" as const : new Promise<never>(() => {}));
+  return await Promise.race([promise, late]).finally(() => given.abort());
+}
+
+function noReply(timeout: number): HeartwireError {
+  return new HeartwireError("TIMEOUT", `no reply within ${text.duration(timeout)}`, {
+    hint: "The server may answer nothing (--expect 0) or need longer (--timeout MS).",
+  });
 }
 
 function endedEarly(reason: EndReason, what: string): HeartwireError {

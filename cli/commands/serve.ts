@@ -6,10 +6,13 @@
  * @module
  */
 
-import type { Address, Server, Session } from "../../adapters/api.ts";
-import { type Context, heartbeatOptions, type Outcome } from "../command.ts";
+import { type Address, HeartwireError, type Server, type Session } from "../../adapters/api.ts";
+import { type Context, type Outcome, protocolOptions } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { makeHandler } from "../handlers.ts";
+import { makeFetch } from "../http/handler.ts";
+import { Metrics } from "../http/metrics.ts";
+import { type HttpServer, listenHttp } from "../http/server.ts";
 import { paint } from "../output.ts";
 import { commandLines, runtimeText, version } from "../runtime.ts";
 import { aborted } from "../stop.ts";
@@ -21,6 +24,7 @@ const RETURN_SPREAD = 1_000;
 class Serving {
   readonly #context: Context;
   readonly #ended: Record<string, number> = {};
+  readonly #metrics = new Metrics();
   #sessions = 0;
   #received = 0;
   #sent = 0;
@@ -38,9 +42,11 @@ class Serving {
       const name = `user${++this.#sessions}`;
       const log = this.#log(session, name).finally(() => logging.delete(log));
       logging.add(log);
+      this.#metrics.opened(session);
       await handler(session, name);
     }, {
-      heartbeat: heartbeatOptions(values),
+      ...protocolOptions(values),
+      observe: (_session, event) => this.#metrics.observe(event),
       onHandlerError: (error, session) => {
         const whose = session === null ? "a handler" : `the handler of ${text.addressText(session.remote)}`;
         output.error(`${whose} failed: ${String(error)}`);
@@ -50,11 +56,35 @@ class Serving {
       ...text.addressRecord(server.address),
       ...{ handler: values.handler, version: version(), runtime: runtimeText() },
     });
+    const http = await this.#http(server);
     this.#banner(server.address);
     await Promise.race([aborted(stop.signal), server.closed]);
     await this.#end(server);
     await Promise.all(logging);
+    await http?.close();
     return this.#outcome(server);
+  }
+
+  /** The monitor's door, if it is wanted: on the host that is served, or on loopback beside a Unix socket. */
+  async #http(server: Server): Promise<HttpServer | null> {
+    const { run, output } = this.#context;
+    if (run.values.http === undefined) return null;
+    const host = server.address.kind === "tcp" ? server.address.host : "127.0.0.1";
+    let http: HttpServer;
+    try {
+      http = await listenHttp(host, run.values.http, makeFetch(this.#metrics, () => server.stats()));
+    } catch (cause) {
+      await server.abort("the server could not start");
+      throw new HeartwireError("LISTEN_FAILED", `cannot serve HTTP on port ${run.values.http}`, {
+        cause,
+        hint: "Take another port, or 0 for a free one.",
+      });
+    }
+    output.note(
+      `health and metrics at http://${host.includes(":") ? `[${host}]` : host}:${http.port}/metrics`,
+    );
+    output.record("http", { host, port: http.port });
+    return http;
   }
 
   #banner(address: Address): void {
@@ -94,6 +124,7 @@ class Serving {
       }
     }
     const reason = await session.closed;
+    this.#metrics.ended(session);
     const { messagesReceived: received, messagesSent: sent } = session.stats();
     const lasted = performance.now() - started;
     this.#received += received;
