@@ -236,6 +236,7 @@ export class Connection implements Conversation {
    */
   send(payload: Uint8Array, now: number): "accepted" | "blocked" {
     const link = this.#enter(now);
+    if (!(payload instanceof Uint8Array)) throw optionError("payload", "a Uint8Array", typeof payload);
     if (link.liveness === null || link.closing !== null || link.closeSent) throw this.#notOpen("send");
     if (payload.length > link.outbound.maxMessage) {
       const most = link.outbound.maxMessage;

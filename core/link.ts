@@ -318,6 +318,7 @@ export class Link {
   key(now: Micros): string {
     const flags = [this.eof, this.closeSent, this.turning].map(Number).join("");
     const ends = JSON.stringify([this.closing, this.closeReceived, this.goaway, this.reason?.kind]);
+    const offers = JSON.stringify([this.beat, this.hello?.parameters ?? null]);
     const { received } = this.inbound;
     const owed = [this.unacknowledged, received - this.ackedReceived, received - this.ackedProcessed];
     return [

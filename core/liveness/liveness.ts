@@ -205,7 +205,7 @@ export class Liveness {
   #judgeOutbound(now: Micros, flushed: number): LivenessFinding | null {
     const limit = this.beat.probeDetection;
     const since = this.probes.missingSince;
-    const evidence = this.#evidence(this.#outboundVerdict(since, flushed), now - since, limit);
+    const evidence = this.#evidence(this.#outboundVerdict(since, now, flushed), now - since, limit);
     if (this.#outbound === TURNING) return { type: "dead", evidence };
     if (now - since >= limit) {
       const trusted = this.#outbound === TRUSTED;
@@ -218,9 +218,11 @@ export class Liveness {
     return this.#suspect(evidence);
   }
 
-  #outboundVerdict(since: Micros, flushed: number): Verdict {
+  #outboundVerdict(since: Micros, now: Micros, flushed: number): Verdict {
     if (!this.probes.oldestFlushed(flushed)) return "LOCAL_BACKLOG";
-    return this.#lastHeard > since ? "OUTBOUND_DEAD" : "INBOUND_SILENT";
+    // Heard a moment after the question and never again is silence; what talks is heard all the time.
+    const silent = this.#lastHeard <= since || now - this.#lastHeard >= suspicion(this.beat.probeDetection);
+    return silent ? "INBOUND_SILENT" : "OUTBOUND_DEAD";
   }
 
   #evidence(verdict: Verdict, silentFor: Micros, limit: Micros): Evidence {

@@ -3,8 +3,8 @@
  *
  * Rules: no allocation; the result is a number from 0 to 2^32 - 1 and is the seed with which the next piece goes on.
  * Slicing by sixteen (Kounavis and Berry, 2005, who sliced by eight): a table of 256 words for each of sixteen bytes, whose
- * look-ups do not wait for one another. Measured for 69 bytes, ns on Node, Bun, Deno: by eight 111, 79, 96, by sixteen 85, 52,
- * 82; words read through a DataView gain another tenth at most, and would want one made for each chunk.
+ * look-ups do not wait for one another. Measured for 69 bytes, ns on Node, Bun, Deno: by eight 111, 83, 93; by sixteen 65, 37, 62;
+ * by sixteen with words read through a DataView 55, 36, 55, which is worth one for each large chunk but not for each frame.
  *
  * @module
  */
@@ -62,6 +62,28 @@ export function crc32(bytes: Uint8Array, start: number, end: number, seed: numbe
       T1[((crc >>> 16) ^ bytes[at + 2]!) & 0xff]! ^ T0[(crc >>> 24) ^ bytes[at + 3]!]!;
   }
   for (; at < end; at++) crc = (crc >>> 8) ^ T0[(crc ^ bytes[at]!) & 0xff]!;
+  return ~crc >>> 0;
+}
+
+/** The same over the bytes of a view, a little faster on Node and Deno. */
+export function crc32View(view: DataView, start: number, end: number, seed: number): number {
+  let crc = ~seed;
+  let at = start;
+  for (const last = end - 15; at < last; at += 16) {
+    const a = crc ^ view.getInt32(at, true);
+    const b = view.getInt32(at + 4, true);
+    const c = view.getInt32(at + 8, true);
+    const d = view.getInt32(at + 12, true);
+    crc = T15[a & 0xff]! ^ T14[(a >>> 8) & 0xff]! ^ T13[(a >>> 16) & 0xff]! ^ T12[a >>> 24]! ^
+      T11[b & 0xff]! ^ T10[(b >>> 8) & 0xff]! ^ T9[(b >>> 16) & 0xff]! ^ T8[b >>> 24]! ^
+      T7[c & 0xff]! ^ T6[(c >>> 8) & 0xff]! ^ T5[(c >>> 16) & 0xff]! ^ T4[c >>> 24]! ^
+      T3[d & 0xff]! ^ T2[(d >>> 8) & 0xff]! ^ T1[(d >>> 16) & 0xff]! ^ T0[d >>> 24]!;
+  }
+  for (const last = end - 3; at < last; at += 4) {
+    const a = crc ^ view.getInt32(at, true);
+    crc = T3[a & 0xff]! ^ T2[(a >>> 8) & 0xff]! ^ T1[(a >>> 16) & 0xff]! ^ T0[a >>> 24]!;
+  }
+  for (; at < end; at++) crc = (crc >>> 8) ^ T0[(crc ^ view.getUint8(at)) & 0xff]!;
   return ~crc >>> 0;
 }
 

@@ -13,7 +13,7 @@
 
 import type { Environment } from "../environment.ts";
 import { decodeBody } from "./bodies.ts";
-import { checksum, crc32, nativeFrom } from "./crc32.ts";
+import { checksum, crc32, crc32View, nativeFrom } from "./crc32.ts";
 import { type Fault, fault } from "./fault.ts";
 import { frameSize, LENGTH_SHORT, lengthFault } from "./length.ts";
 import { describeForeign, type Foreign, prefaceDiffers, recogniseForeign } from "./preface.ts";
@@ -40,8 +40,8 @@ const STALLED_BODY = 22;
 /** An unfinished frame's buffer up to this size is kept for the next one. */
 const KEPT_BUFFER = 128;
 
-/** From how many bytes on a push is worth a view of its own. */
-const PLAIN_FROM = 256;
+/** From how many bytes on a push is worth views of its own, which make each frame in it cheaper. */
+const LARGE_PUSH = 256;
 
 const NOTHING = new Uint8Array(0);
 
@@ -134,7 +134,7 @@ export class Decoder {
         this.#heldBytes = 0;
         // Before the call, for the sink may keep the view and the same push may hold another frame.
         this.#lent = true;
-        const found = this.#frame(held, 0, size, sink);
+        const found = this.#frame(held, null, 0, size, sink);
         if (found !== null || this.#stopped) return found;
       }
     }
@@ -145,7 +145,9 @@ export class Decoder {
 
   /** Decodes the frames that lie whole in a push and holds what is left. */
   #inPlace(given: Uint8Array, from: number, end: number, sink: FrameSink): Fault | null {
-    const bytes = end - from >= PLAIN_FROM ? plainView(given) : given;
+    const large = end - from >= LARGE_PUSH;
+    const bytes = large ? plainView(given) : given;
+    const words = large ? new DataView(bytes.buffer, bytes.byteOffset, end) : null;
     let at = from;
     while (at < end) {
       const size = frameSize(bytes, at, end, this.frameLimit);
@@ -155,7 +157,7 @@ export class Decoder {
         this.#hold(bytes, at, end, size < 0 ? varintForm(bytes[at]!) : size);
         return null;
       }
-      const found = this.#frame(bytes, at, next, sink);
+      const found = this.#frame(bytes, words, at, next, sink);
       if (found !== null || this.#stopped) return found;
       at = next;
     }
@@ -214,14 +216,20 @@ export class Decoder {
     this.#heldBytes = need;
   }
 
-  /** Judges and delivers the frame `bytes[from..end)`, whose length is in order. */
-  #frame(bytes: Uint8Array, from: number, end: number, sink: FrameSink): Fault | null {
+  /** Judges and delivers the frame `bytes[from..end)`, whose length is in order; `words` are the same bytes. */
+  #frame(
+    bytes: Uint8Array,
+    words: DataView | null,
+    from: number,
+    end: number,
+    sink: FrameSink,
+  ): Fault | null {
     const bodyEnd = end - CRC_BYTES;
     const typeAt = bytes[from]! < 0x40 ? from + 1 : from + varintForm(bytes[from]!);
     const type = bytes[typeAt]!;
     this.framesDecoded++;
     if ((type & 0xfc) === FrameType.DATA && typeAt + 3 <= bodyEnd) {
-      return this.#data(bytes, from, typeAt, bodyEnd, sink);
+      return this.#data(bytes, words, from, typeAt, bodyEnd, sink);
     }
     const body = typeAt + 1;
     const crc = checksum(this.#environment, bytes, from, bodyEnd, 0);
@@ -247,15 +255,23 @@ export class Decoder {
   }
 
   /** DATA, with the one view that it costs: for a large payload the checksum goes over the same view. */
-  #data(bytes: Uint8Array, from: number, typeAt: number, bodyEnd: number, sink: FrameSink): Fault | null {
+  #data(
+    bytes: Uint8Array,
+    words: DataView | null,
+    from: number,
+    typeAt: number,
+    bodyEnd: number,
+    sink: FrameSink,
+  ): Fault | null {
     const at = typeAt + 3;
     const size = bodyEnd - at;
     const payload = bytes.constructor === Uint8Array
       ? bytes.subarray(at, bodyEnd)
       : new Uint8Array(bytes.buffer, bytes.byteOffset + at, size);
-    const crc = size < this.#nativeFrom
-      ? crc32(bytes, from, bodyEnd, 0)
-      : this.#environment.crc32!(payload, crc32(bytes, from, at, 0)) >>> 0;
+    let crc: number;
+    if (size >= this.#nativeFrom) crc = this.#environment.crc32!(payload, crc32(bytes, from, at, 0)) >>> 0;
+    else if (words !== null) crc = crc32View(words, from, bodyEnd, 0);
+    else crc = crc32(bytes, from, bodyEnd, 0);
     if (crc !== readUint32(bytes, bodyEnd)) return checksumFault(crc, bytes, bodyEnd);
     if (size > MAX_CHUNK) return fault("FRAME_MALFORMED", `payload of ${size} bytes, limit ${MAX_CHUNK}`);
     sink.data(bytes[typeAt]! & 0x03, (bytes[typeAt + 1]! << 8) | bytes[typeAt + 2]!, payload);

@@ -26,6 +26,11 @@ const LEAST = 1 + CRC_BYTES;
 export function frameSize(bytes: Uint8Array, at: number, end: number, limit: number): number {
   const first = bytes[at]!;
   if (first < 0x40) return first < LEAST || first > limit ? LENGTH_BAD : 1 + first;
+  if (first < 0x80 && at + 1 < end) {
+    // Most frames that carry a message; the rest of this function says the same, a few ns slower.
+    const length = ((first & 0x3f) << 8) | bytes[at + 1]!;
+    return length < 0x40 || length > limit ? LENGTH_BAD : 2 + length;
+  }
   const length = readVarint(bytes, at, end);
   if (length === VARINT_SHORT) return LENGTH_SHORT;
   const form = varintForm(first);
