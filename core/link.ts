@@ -322,7 +322,7 @@ export class Link {
     const { received } = this.inbound;
     const owed = [this.unacknowledged, received - this.ackedReceived, received - this.ackedProcessed];
     return [
-      `${this.role} ${this.phase} ${this.action} ${this.version} ${flags} ${this.blocked} ${ends}`,
+      `${this.role} ${this.phase} ${this.action} ${this.version} ${flags} ${this.blocked} ${ends} ${offers}`,
       this.timers.key(now),
       this.decoder.key(),
       this.inbound.key(),
