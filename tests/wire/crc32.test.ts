@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { crc32 as zlibCrc32 } from "node:zlib";
-import { checksum, crc32, NATIVE_FROM } from "../../core/wire/crc32.ts";
+import { checksum, crc32, crc32View, NATIVE_FROM } from "../../core/wire/crc32.ts";
 import { PLAIN } from "../support/wire.ts";
 
 const text = (value: string): Uint8Array => new TextEncoder().encode(value);
@@ -18,7 +18,10 @@ test("known values", () => {
     [new Uint8Array(32), 0x190a_55ad],
     [new Uint8Array(32).fill(0xff), 0xff6c_ab0b],
   ];
-  for (const [bytes, expected] of known) assertEquals(crc32(bytes, 0, bytes.length, 0), expected);
+  for (const [bytes, expected] of known) {
+    assertEquals(crc32(bytes, 0, bytes.length, 0), expected);
+    assertEquals(crc32View(new DataView(bytes.buffer), 0, bytes.length, 0), expected);
+  }
 });
 
 test("property: any part, any seed, any split agrees with zlib", { skip: zlibCrc32 === undefined }, () => {
@@ -29,6 +32,8 @@ test("property: any part, any seed, any split agrees with zlib", { skip: zlibCrc
       // zlib forgets the seed when there are no bytes.
       const expected = start === end ? seed : zlibCrc32(bytes.subarray(start, end), seed);
       assertEquals(crc32(bytes, start, end, seed), expected);
+      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+      assertEquals(crc32View(view, start, end, seed), expected);
       const head = crc32(bytes, 0, start, 0);
       assertEquals(crc32(bytes, start, bytes.length, head), zlibCrc32(bytes));
     }),
