@@ -34,10 +34,21 @@ interface BunServe {
   }): { readonly port: number; stop(force: boolean): void | Promise<void> };
 }
 
-/** Listens; rejects with what the runtime says. */
-export function listenHttp(hostname: string, port: number, handler: FetchHandler): Promise<HttpServer> {
+/**
+ * Listens; rejects with what the runtime says.
+ *
+ * @param idle an idle connection is closed after so many whole seconds; the runtime may add a second or two
+ */
+export function listenHttp(
+  hostname: string,
+  port: number,
+  handler: FetchHandler,
+  idle: number = IDLE_SECONDS,
+): Promise<HttpServer> {
   const { Bun: bun } = globalThis as unknown as { Bun?: BunServe };
-  return bun === undefined ? overNode(hostname, port, handler) : overBun(bun, hostname, port, handler);
+  return bun === undefined
+    ? overNode(hostname, port, handler, idle)
+    : overBun(bun, hostname, port, handler, idle);
 }
 
 // deno-lint-ignore require-await -- what serve throws becomes a rejection
@@ -46,16 +57,17 @@ async function overBun(
   hostname: string,
   port: number,
   handler: FetchHandler,
+  idle: number,
 ): Promise<HttpServer> {
   const server = bun.serve({
     hostname,
     port,
-    idleTimeout: IDLE_SECONDS,
+    idleTimeout: idle,
     maxRequestBodySize: MAX_BODY,
     fetch: (request) => {
       const response = handler(request);
       const persistent = request.headers.get("connection")?.toLowerCase() !== "close";
-      if (persistent) response.headers.set("keep-alive", `timeout=${IDLE_SECONDS}`);
+      if (persistent) response.headers.set("keep-alive", `timeout=${idle}`);
       else response.headers.set("connection", "close");
       return response;
     },
@@ -63,12 +75,17 @@ async function overBun(
   return { port: server.port, close: async () => void await server.stop(true) };
 }
 
-function overNode(hostname: string, port: number, handler: FetchHandler): Promise<HttpServer> {
+function overNode(
+  hostname: string,
+  port: number,
+  handler: FetchHandler,
+  idle: number,
+): Promise<HttpServer> {
   const server = createServer((request, response) => {
     // What is wrong with one request (a torn body, a path that is no URL) ends that connection and nothing else.
     answer(handler, request, response).catch(() => response.destroy());
   });
-  server.keepAliveTimeout = IDLE_SECONDS * 1_000;
+  server.keepAliveTimeout = idle * 1_000;
   server.headersTimeout = 10_000;
   server.requestTimeout = 10_000;
   return new Promise((resolve, reject) => {
