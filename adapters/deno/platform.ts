@@ -20,6 +20,11 @@ const READ_MIN = 1_024;
 const READ_MAX = 65_536;
 /** After so many reads in a row that fill less than an eighth, the buffer is halved. */
 const READ_SMALL = 16;
+/**
+ * A dial that is given up is left to itself for so long before it is aborted, ms. Aborted in the moment in which it succeeds, Deno
+ * rejects and leaves the socket open with nobody to close it (1 of 100 on loopback).
+ */
+const ABORT_GRACE = 1_000;
 /** Pause before accepting goes on after an error that is not ours to judge (no file descriptor left), ms. */
 const ACCEPT_PAUSE = 50;
 
@@ -135,14 +140,24 @@ export const platform: Platform = {
 
   dial(address, dialed, failed) {
     const controller = new AbortController();
-    const { signal } = controller;
-    deno.connect({ ...targetOf(address), signal }).then((conn) => {
-      if (signal.aborted) conn.close();
-      else dialed(new DenoTransport(conn, address.kind === "unix" ? address.path : null));
+    let state: "dialling" | "unwanted" | "over" = "dialling";
+    let grace: ReturnType<typeof setTimeout> | undefined;
+    deno.connect({ ...targetOf(address), signal: controller.signal }).then((conn) => {
+      clearTimeout(grace);
+      if (state === "unwanted") return conn.close();
+      state = "over";
+      dialed(new DenoTransport(conn, address.kind === "unix" ? address.path : null));
     }, (error) => {
-      if (!signal.aborted) failed(error);
+      clearTimeout(grace);
+      if (state === "unwanted") return;
+      state = "over";
+      failed(error);
     });
-    return () => controller.abort();
+    return () => {
+      if (state !== "dialling") return;
+      state = "unwanted";
+      grace = setTimeout(() => controller.abort(), ABORT_GRACE);
+    };
   },
 
   // deno-lint-ignore require-await -- what listen throws becomes a rejection
