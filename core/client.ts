@@ -55,7 +55,12 @@ export class Client {
   #actions: ClientAction[] = [];
   #events: ClientEvent[] = [];
 
-  /** @throws HeartwireError ERR_HEARTWIRE_OPTION */
+  /**
+   * A client that waits for `start`.
+   *
+   * @param options checked; a wrong one throws ERR_HEARTWIRE_OPTION
+   * @param environment entropy and checksum
+   */
   constructor(options: ClientOptions, environment: Environment) {
     this.#options = resolveClient(options);
     const { endpoints: _endpoints, reconnect: _reconnect, dialTimeout: _dialTimeout, ...connection } =

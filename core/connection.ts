@@ -41,6 +41,8 @@ export class Connection implements Conversation {
   #receiver: Receiver;
 
   /**
+   * A connection over a transport that was just made.
+   *
    * @param role "client" greets at once; "server" waits for HELLO, then for `accept` or `reject`
    * @param options checked; a wrong one throws ERR_HEARTWIRE_OPTION
    * @param environment entropy and checksum

@@ -17,6 +17,7 @@ export interface HeartwireErrorOptions {
 
 /** An error with a stable `code` (`ERR_HEARTWIRE_...`), whether it is `retryable`, and a `hint`. */
 export class HeartwireError extends Error {
+  /** `HeartwireError`. */
   override readonly name = "HeartwireError";
   /** Stable: compare this, never the message. */
   readonly code: string;
@@ -26,6 +27,8 @@ export class HeartwireError extends Error {
   readonly hint: string;
 
   /**
+   * An error of this library.
+   *
    * @param code without the prefix, e.g. `OPTION`
    * @param message what happened, one line
    * @param options what else is known

@@ -14,6 +14,7 @@ export type Verdict = "INBOUND_SILENT" | "OUTBOUND_DEAD" | "LOCAL_BACKLOG" | "SL
 
 /** What a suspicion or a verdict rests on. */
 export interface Evidence {
+  /** What is held to be wrong. */
   readonly verdict: Verdict;
   /** The direction that failed, seen from here. */
   readonly direction: "inbound" | "outbound";
@@ -128,7 +129,10 @@ export type ClientEvent =
 
 /** The transport could not be made. */
 export interface DialFailure {
+  /** Tells it from the reasons of a connection. */
   readonly kind: "dialFailed";
+  /** Stable. */
   readonly code: "DIAL_FAILED";
+  /** What the platform said; adapters give a `HeartwireError`. */
   readonly cause: unknown;
 }

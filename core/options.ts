@@ -39,7 +39,9 @@ export interface ClassicOptions {
 export interface ConnectionOptions {
   /** The protocol; default "heartwire". Both sides must name the same. */
   readonly profile?: Profile;
+  /** For the profile "classic". */
   readonly classic?: ClassicOptions;
+  /** How this side beats, and how it listens. */
   readonly heartbeat?: HeartbeatOptions;
   /** The whole handshake, ms; default 10,000. */
   readonly handshakeTimeout?: number;

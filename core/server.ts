@@ -23,6 +23,7 @@ const MAX_KEY = 256;
 
 /** What the driver shall do. */
 export interface ServerAction {
+  /** Answer a question with `answered`. */
   readonly type: "ask";
   /** To be given back with the answer. */
   readonly id: number;
@@ -97,7 +98,12 @@ export class Server {
   #refused: Partial<Record<Code, number>> = {};
   #ended: Partial<Record<Code, number>> = {};
 
-  /** @throws HeartwireError ERR_HEARTWIRE_OPTION */
+  /**
+   * A server without connections.
+   *
+   * @param options checked; a wrong one throws ERR_HEARTWIRE_OPTION
+   * @param environment entropy and checksum
+   */
   constructor(options: ServerOptions, environment: Environment) {
     this.#options = resolveServer(options);
     const {

@@ -6,16 +6,21 @@
 
 /** Counters of one connection since its start, and its measures. Times in ms, sizes in bytes. */
 export interface ConnectionStats {
-  /** Bytes received, and taken by the transport. */
+  /** Bytes received. */
   readonly bytesReceived: number;
+  /** Bytes taken by the transport. */
   readonly bytesSent: number;
-  /** Whole messages received, and accepted from the application. */
+  /** Whole messages received. */
   readonly messagesReceived: number;
+  /** Messages accepted from the application. */
   readonly messagesSent: number;
-  /** PINGs sent, and of these answered; PINGs received, and of these answered. */
+  /** PINGs sent. */
   readonly pingsSent: number;
+  /** Of the PINGs sent, those that were answered. */
   readonly pingsAnswered: number;
+  /** PINGs received. */
   readonly pingsReceived: number;
+  /** Of the PINGs received, those that were answered. */
   readonly pongsSent: number;
   /** PINGs that came again and were answered again (profile `classic`, `repeats: "count"`). */
   readonly pingsRepeated: number;
@@ -32,9 +37,11 @@ export interface ConnectionStats {
   } | null;
   /** Message bytes accepted and not yet given to the transport. */
   readonly queued: number;
-  /** Positions of this side's messages, counted in chunks: accepted, and what the peer received and processed. */
+  /** Position behind the last message accepted here, counted in chunks. */
   readonly accepted: number;
+  /** Of these, what the peer says it received. */
   readonly acknowledged: number;
+  /** Of these, what the peer's application has finished. */
   readonly processed: number;
 }
 
