@@ -4,6 +4,7 @@
  * @module
  */
 
+import { assertEquals } from "@std/assert";
 import type { Status } from "../../adapters/api.ts";
 import { connectOn } from "../../adapters/connect.ts";
 import { listenOn, type Server, type SessionHandler } from "../../adapters/listen.ts";
@@ -69,4 +70,28 @@ export function failure(
 ): Promise<{ code: string; retryable: boolean; cause: unknown } | null> {
   // deno-lint-ignore no-explicit-any
   return promise.then(() => null, (error) => error as any);
+}
+
+/** Heartbeats every second, dead after three. */
+export const BEAT = { heartbeat: { interval: 1_000, multiplier: 3 } };
+
+/** Sends back what it gets. */
+export async function echo(session: Session): Promise<void> {
+  for await (const message of session) await session.send(message.bytes);
+}
+
+/** Nothing is left of either side: no transport, no timer. */
+export function assertNothingLeft(world: VirtualWorld): void {
+  assertEquals([world.transports.size, world.armed], [0, 0], "transports and timers left");
+}
+
+/** Lets time pass until a session is in a state. */
+export async function reaches(world: VirtualWorld, session: Session, state: Status["state"]): Promise<void> {
+  for (let i = 0; i < 10_000 && session.state !== state; i++) await world.run(10);
+  assertEquals(session.state, state);
+}
+
+/** The states alone. */
+export function states(seen: readonly Status[]): string[] {
+  return seen.map(({ state }) => state);
 }
