@@ -21,6 +21,8 @@ export interface Run {
   readonly kind: "run";
   readonly command: CommandName;
   readonly address: Address;
+  /** Whether the address was named; if not, it is the default. */
+  readonly named: boolean;
   /** The message of `send`; null: it comes from stdin. */
   readonly message: string | null;
   readonly values: Readonly<Values>;
@@ -172,5 +174,8 @@ export function readArguments(args: readonly string[]): Invocation {
     );
   }
   const address = readAddress(command, operands[0] ?? DEFAULT_ADDRESS);
-  return { kind: "run", command, address, message: operands[1] ?? null, values };
+  return {
+    ...{ kind: "run", command, address, named: operands[0] !== undefined },
+    ...{ message: operands[1] ?? null, values },
+  };
 }

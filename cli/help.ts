@@ -11,8 +11,16 @@ const WIDTH = 80;
 
 const ADDRESS =
   "An ADDRESS is host:port, :port, a port, the path of a Unix socket, or a URL (heartwire://host:port, " +
-  "heartwire+unix:///path). Without one it is 127.0.0.1:7433.";
+  "heartwire+unix:///path).";
+const DEFAULT = "Without one it is 127.0.0.1:7433.";
 const FREE_PORT = "Port 0 takes a free one.";
+const OWN = "Without one a server is started in this process.";
+
+/** What an ADDRESS is, for one command. */
+function addressHelp(command: CommandName | null): string {
+  if (command === "bench") return `${ADDRESS} ${OWN}`;
+  return command === "serve" ? `${ADDRESS} ${DEFAULT} ${FREE_PORT}` : `${ADDRESS} ${DEFAULT}`;
+}
 
 const EXITS = [
   "exit status:",
@@ -53,7 +61,7 @@ export function helpText(command: CommandName | null, version: string): string {
     lines.push("commands:");
     for (const [name, { summary }] of Object.entries(COMMANDS)) lines.push(`  ${name.padEnd(9)}${summary}`);
     lines.push("", "options:", ...optionLines(GLOBAL_OPTIONS));
-    lines.push("", ...wrap(ADDRESS, WIDTH));
+    lines.push("", ...wrap(addressHelp(null), WIDTH));
     lines.push("", "Try: heartwire serve, and in a second terminal: heartwire ping");
     lines.push("More: heartwire COMMAND --help");
   } else {
@@ -61,7 +69,7 @@ export function helpText(command: CommandName | null, version: string): string {
     lines.push(`heartwire ${command}: ${summary}`, "");
     lines.push(`usage: heartwire ${command} ${operands} [options]`, "");
     lines.push(...wrap(description.join(" "), WIDTH), "");
-    lines.push(...wrap(command === "serve" ? `${ADDRESS} ${FREE_PORT}` : ADDRESS, WIDTH), "");
+    lines.push(...wrap(addressHelp(command), WIDTH), "");
     lines.push("options:", ...optionLines(options), "");
     lines.push("examples:", ...examples.map((example) => `  ${example}`));
   }

@@ -11,7 +11,7 @@
 import { INTERVAL_MAX, INTERVAL_MIN, MULTIPLIER_MAX } from "../core/wire/registry.ts";
 
 /** The commands. */
-export type CommandName = "serve" | "connect" | "send" | "ping";
+export type CommandName = "serve" | "connect" | "send" | "ping" | "bench";
 
 /** The protocols that can be spoken. */
 export const PROFILES = ["heartwire", "classic", "plain", "raw"] as const;
@@ -43,6 +43,11 @@ export interface Values {
   repeats: (typeof REPEATS)[number];
   /** ms */
   idle: number;
+  short: boolean;
+  long: boolean;
+  /** Bytes. */
+  size: number;
+  conns: number;
 }
 
 /** One option. */
@@ -88,10 +93,17 @@ export const DEFAULTS: Readonly<Values> = Object.freeze({
   http: undefined,
   repeats: "reject",
   idle: 1_000,
+  short: false,
+  long: false,
+  size: 64,
+  conns: 1,
 });
 
 /** `ping` asks so often, ms, as ping(8) does. */
 export const PING_INTERVAL = 1_000;
+
+/** `bench` makes so many exchanges. */
+export const BENCH_COUNT = 1_000;
 
 /** One day, ms: no wait is longer. */
 const DAY = 86_400_000;
@@ -278,6 +290,51 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
     examples: [
       "heartwire ping 127.0.0.1:7433 --count 3",
       "heartwire ping 127.0.0.1:7433 --count 5 --interval 200 --json",
+    ],
+  },
+  bench: {
+    summary: "what short connections cost against long ones, on the same work",
+    operands: "[ADDRESS]",
+    most: 1,
+    description: [
+      "An exchange is a message and its echo. --short opens a connection for each exchange and closes it; --long",
+      "makes all of them over one connection, or over --conns of them; with neither, first one, then the other.",
+      "The server must echo. Bytes are those of both directions with the protocol's framing and without TCP's and",
+      "IP's headers. Latency is from the dial (--short) or the sending (--long) to the whole echo.",
+    ],
+    options: [
+      { name: "short", help: "a connection for each exchange" },
+      { name: "long", help: "one connection for all, or --conns of them" },
+      {
+        name: "count",
+        short: "c",
+        value: "N",
+        range: [1, Number.MAX_SAFE_INTEGER],
+        help: `so many exchanges; default ${BENCH_COUNT}`,
+      },
+      {
+        name: "size",
+        value: "BYTES",
+        range: [1, 2 ** 20],
+        help: "the length of a message; default 64",
+      },
+      { name: "conns", value: "N", range: [1, 1_000], help: "so many connections at a time; default 1" },
+      {
+        name: "timeout",
+        value: "MS",
+        range: [1, DAY],
+        help: "give up when nothing came for so long; default 10000",
+      },
+      messageProfile,
+      json,
+      quiet,
+      help,
+      version,
+    ],
+    examples: [
+      "heartwire bench --count 200",
+      "heartwire bench --short --profile raw --count 200 --conns 4",
+      "heartwire bench 127.0.0.1:7433 --long --size 1024 --json",
     ],
   },
 };

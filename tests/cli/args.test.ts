@@ -81,13 +81,13 @@ describe("arguments", () => {
 
   it("are refused with what would be right", () => {
     const cases: [string[], string, string][] = [
-      [[], "a command is missing", "serve, connect, send, ping"],
+      [[], "a command is missing", "serve, connect, send, ping, bench"],
       [["pign"], 'no command "pign"', "Did you mean ping?"],
-      [["bench"], 'no command "bench"', "There are: serve"],
+      [["zzzzz"], 'no command "zzzzz"', "There are: serve"],
       [["ping", "--cuont", "3"], "no option --cuont", "Did you mean --count?"],
       [["ping", "--frobnicate"], "no option --frobnicate", "heartwire ping --help"],
       [["ping", "-x"], "no option -x", "heartwire ping --help"],
-      [["serve", "--count", "3"], "serve has no option --count", "It belongs to ping."],
+      [["serve", "--count", "3"], "serve has no option --count", "It belongs to ping, bench."],
       [["--count", "3"], "--count stands without a command", "heartwire --help"],
       [["ping", "--count"], "--count needs a value", "--count N"],
       [["ping", "--count="], "--count needs a value", "--count N"],

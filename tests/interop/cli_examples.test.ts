@@ -44,6 +44,16 @@ describe("examples of --help", { skip: process.platform === "win32" ? "needs a s
     });
   }
 
+  it("of bench", async (t) => {
+    const { address } = await startServer(t, "bun");
+    for (const example of examplesOf("bench")) {
+      const cli = new Cli(["sh", "-c", example.replaceAll("127.0.0.1:7433", address)], { env });
+      t.after(() => cli.kill());
+      assertEquals((await cli.end()).code, 0, cli.stderr);
+      assertMatch(cli.stdout, /messages\/s|"messagesPerSecond"/);
+    }
+  });
+
   it("of serve", async (t) => {
     for (const example of examplesOf("serve")) {
       const given = example
