@@ -10,27 +10,23 @@
  * @module
  */
 
-import type { Code } from "./codes.ts";
-import { codeNumber } from "./codes.ts";
+import { type Code, codeNumber } from "./codes.ts";
 import type { Conversation, GoAwayOptions } from "./conversation.ts";
 import type { Environment } from "./environment.ts";
 import { HeartwireError, numberOption, optionError } from "./errors.ts";
 import type { Agreement, CloseReason, ConnectionEvent } from "./events.ts";
 import { nonce, offer } from "./handshake.ts";
+import { expire, watchFrame } from "./expire.ts";
 import { Link } from "./link.ts";
-import { TURN } from "./liveness/liveness.ts";
 import type { SocketAction } from "./machine.ts";
 import { type ConnectionOptions, resolveConnection } from "./options.ts";
 import type { Phase, Role } from "./phases.ts";
 import { Receiver, unacceptable } from "./receive.ts";
 import type { ConnectionStats } from "./stats.ts";
-import { type Micros, NEVER, toMicros, toMillis } from "./time.ts";
+import { toMicros, toMillis } from "./time.ts";
 import { Timer } from "./timers.ts";
 import type { Parameters } from "./wire/parameters.ts";
-import { MAX_CHUNK, SCOPE_CONNECTION, SCOPE_SESSION } from "./wire/registry.ts";
-
-/** The least rate at which an unfinished frame may grow: the greatest in so many us (16 KiB at 1,024 bytes a second). */
-const SLOWEST_FRAME: Micros = MAX_CHUNK / 1_024 * 1_000_000;
+import { SCOPE_CONNECTION, SCOPE_SESSION } from "./wire/registry.ts";
 
 /** The longest wait that a peer can be told, ms. */
 const DAY = 86_400_000;
@@ -119,19 +115,9 @@ export class Connection implements Conversation {
     const frames = link.decoder.framesDecoded;
     const fault = link.decoder.push(bytes, this.#receiver);
     if (fault !== null) link.fail(fault.code, fault.detail);
-    this.#watchFrame(frames);
+    watchFrame(link, frames);
     this.#receiver.settle();
     link.advanceClose();
-  }
-
-  /** An unfinished frame has a deadline of its own: a flipped length must not swallow heartbeats for hours. */
-  #watchFrame(frames: number): void {
-    const link = this.#link;
-    if (link.beat === null || !link.conversing || !link.decoder.inFrame) return;
-    link.grewAt = link.now;
-    if (link.timers.at(Timer.FRAME) !== NEVER && link.decoder.framesDecoded === frames) return;
-    link.turning = false;
-    link.timers.set(Timer.FRAME, link.now + Math.max(link.beat.rxDetection, SLOWEST_FRAME));
   }
 
   /** {@inheritDoc Machine.receiveEof} */
@@ -151,77 +137,13 @@ export class Connection implements Conversation {
   transportFailed(cause: unknown, now: number): void {
     const link = this.#enter(now);
     link.finish({ kind: "lost", code: "LOST", cause }, "destroy");
-    this.#destroy();
-  }
-
-  #destroy(): void {
-    const link = this.#link;
-    link.action = "destroy";
-    link.timers.clearAll();
-    link.transmit.dropAll(link.outbound);
+    link.destroy();
   }
 
   /** {@inheritDoc Machine.handleTimeout} */
   handleTimeout(now: number): void {
     const link = this.#enter(now);
-    const { timers } = link;
-    if (link.now < timers.next()) return;
-    if (timers.expired(Timer.LINGER, link.now)) return this.#destroy();
-    if (timers.expired(Timer.HANDSHAKE, link.now)) this.#handshakeLate();
-    if (timers.expired(Timer.CLOSE, link.now)) {
-      link.complain("CLOSE_TIMEOUT", "the closing exchange was not complete in time");
-      link.finish({ kind: "timeout", code: "CLOSE_TIMEOUT" }, "end");
-    }
-    if (link.liveness !== null) this.#judge();
-    if (timers.expired(Timer.FRAME, link.now)) this.#frameLate();
-    if (timers.expired(Timer.ACK, link.now)) link.ack();
-    if (link.liveness?.beatDue(link.now)) link.ping(!link.liveness.probes.full);
-    link.advanceClose();
-  }
-
-  #judge(): void {
-    const link = this.#link;
-    for (;;) {
-      const finding = link.liveness?.judge(link.now, link.transmit.flushed) ?? null;
-      if (finding === null) return;
-      const { evidence } = finding;
-      if (finding.type === "dead") return link.finish({ kind: "dead", code: "DEAD", evidence }, "destroy");
-      link.counters.suspicions++;
-      link.emit({ type: "suspect", evidence });
-    }
-  }
-
-  /** Gives one more turn, so that bytes that wait behind an overdue timer are read first. True the second time. */
-  #turned(timer: number): boolean {
-    const link = this.#link;
-    if (link.turning) return true;
-    link.turning = true;
-    link.timers.set(timer, link.now + TURN);
-    return false;
-  }
-
-  #handshakeLate(): void {
-    if (!this.#turned(Timer.HANDSHAKE)) return;
-    const link = this.#link;
-    // Only who began to speak heartwire can read why.
-    const said = link.version !== 0 &&
-      link.complain("HANDSHAKE_TIMEOUT", "the handshake was not complete in time");
-    link.finish({ kind: "timeout", code: "HANDSHAKE_TIMEOUT" }, said ? "end" : "destroy");
-  }
-
-  #frameLate(): void {
-    if (!this.#turned(Timer.FRAME)) return;
-    const link = this.#link;
-    const limit = Math.max(link.beat!.rxDetection, SLOWEST_FRAME);
-    const still = link.now - link.grewAt;
-    const verdict = still >= limit / 2 ? "CORRUPT" : "SLOW";
-    const evidence = {
-      verdict,
-      direction: "inbound",
-      silentFor: toMillis(still),
-      limit: toMillis(limit),
-    } as const;
-    link.finish({ kind: "dead", code: "DEAD", evidence }, "destroy");
+    if (link.now >= link.timers.next()) expire(link);
   }
 
   /** {@inheritDoc Machine.observeWall} Not used by this version. */
@@ -287,7 +209,8 @@ export class Connection implements Conversation {
   /** Announces an end to the peer; see {@link GoAwayOptions}. */
   goAway(options: GoAwayOptions, now: number): void {
     const link = this.#enter(now);
-    if (link.liveness === null || link.closeSent) throw this.#notOpen("goAway");
+    const greeted = link.liveness !== null || link.phase === "welcomed";
+    if (!greeted || link.closeSent) throw this.#notOpen("goAway");
     link.write({
       kind: "goaway",
       scope: options.scope === "session" ? SCOPE_SESSION : SCOPE_CONNECTION,
@@ -310,6 +233,19 @@ export class Connection implements Conversation {
     if (link.phase === "welcomed" || link.liveness === null) return this.abort("ABORTED", text, now);
     link.closing = { code: closeCode, text };
     if (link.phase === "open") link.phase = "closing";
+    link.timers.set(Timer.CLOSE, link.now + toMicros(link.options.closeTimeout));
+    link.advanceClose();
+  }
+
+  /**
+   * Ends in good order as `close` does, but first lets the application finish the messages that it has, and answer them.
+   * `closeTimeout` bounds that too.
+   */
+  drain(closeCode: number, text: string, now: number): void {
+    const link = this.#enter(now);
+    if (link.liveness === null || link.closing !== null) return this.close(closeCode, text, now);
+    numberOption("closeCode", closeCode, 0, Number.MAX_SAFE_INTEGER, true);
+    link.draining ??= { code: closeCode, text };
     link.timers.set(Timer.CLOSE, link.now + toMicros(link.options.closeTimeout));
     link.advanceClose();
   }

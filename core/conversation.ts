@@ -58,6 +58,8 @@ export interface Conversation extends Machine<ConnectionEvent> {
   goAway(options: GoAwayOptions, now: number): void;
   /** Ends in good order, as far as the protocol has one. */
   close(closeCode: number, text: string, now: number): void;
+  /** As `close`, but first the application may finish the messages that it has, and answer them. */
+  drain(closeCode: number, text: string, now: number): void;
   /** Ends at once. */
   abort(code: Code, text: string, now: number): void;
   /** Server, while "deciding": admits the client. */

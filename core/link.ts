@@ -81,6 +81,8 @@ export class Link {
   blocked = -1;
   /** What the application wants to end with, and what the peer ended with. */
   closing: Ending | null = null;
+  /** What it wants to end with once it has finished the messages that it has. */
+  draining: Ending | null = null;
   closeReceived: Ending | null = null;
   closeSent = false;
   /** The peer announced that this connection ends; ms until it may be dialled again, and the jitter's width. */
@@ -277,8 +279,19 @@ export class Link {
     this.emit({ type: "closed", reason });
   }
 
+  /** The transport is to go now, or has gone: nothing is waited for any more. */
+  destroy(): void {
+    this.action = "destroy";
+    this.timers.clearAll();
+    this.transmit.dropAll(this.outbound);
+  }
+
   /** Sends CLOSE when it is its turn: behind every chunk, and as an answer only when the application finished everything. */
   advanceClose(): void {
+    if (this.draining !== null && this.closing === null && !this.inbound.unfinished) {
+      this.closing = this.draining;
+      if (this.phase === "open") this.phase = "closing";
+    }
     if (this.phase !== "closing" && this.phase !== "answering") return;
     if (!this.closeSent) {
       if (this.outbound.pending > 0) return;
@@ -317,7 +330,13 @@ export class Link {
   /** The canonical form: times relative to now, sequences to their base, no statistics. */
   key(now: Micros): string {
     const flags = [this.eof, this.closeSent, this.turning].map(Number).join("");
-    const ends = JSON.stringify([this.closing, this.closeReceived, this.goaway, this.reason?.kind]);
+    const ends = JSON.stringify([
+      this.closing,
+      this.draining,
+      this.closeReceived,
+      this.goaway,
+      this.reason?.kind,
+    ]);
     const offers = JSON.stringify([this.beat, this.hello?.parameters ?? null]);
     const { received } = this.inbound;
     const owed = [this.unacknowledged, received - this.ackedReceived, received - this.ackedProcessed];

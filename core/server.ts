@@ -246,10 +246,12 @@ export class Server {
     for (const { connection } of [...this.#entries.values()]) {
       if (connection.phase === "open") {
         connection.goAway({ scope: "session", code: "SHUTTING_DOWN", retryAfter, jitter, text }, now);
-        connection.close(0, text, now);
+        connection.drain(0, text, now);
+      } else if (connection.phase === "welcomed") {
+        connection.goAway({ scope: "session", code: "SHUTTING_DOWN", retryAfter, jitter, text }, now);
+        connection.abort("SHUTTING_DOWN", text, now);
       } else {
         connection.reject("SHUTTING_DOWN", retryAfter, text, now);
-        if (connection.phase === "welcomed") connection.abort("SHUTTING_DOWN", text, now);
       }
       this.settle(connection, now);
     }

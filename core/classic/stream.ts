@@ -54,6 +54,7 @@ export abstract class StreamConversation implements Conversation {
   #watching = false;
   #suspected = false;
   #turning = false;
+  #draining = false;
   #unfinished: { position: number; bytes: number }[] = [];
   #unfinishedBytes = 0;
 
@@ -309,6 +310,7 @@ export abstract class StreamConversation implements Conversation {
     while (this.#unfinished.length > 0 && this.#unfinished[0]!.position <= position) {
       this.#unfinishedBytes -= this.#unfinished.shift()!.bytes;
     }
+    if (this.#draining && this.#unfinished.length === 0) this.close(0, "", now);
     if (wanted || !this.wantsRead()) return;
     this.#heardAt = this.now; // we did not listen; the peer's time begins anew
     this.#arm();
@@ -333,6 +335,13 @@ export abstract class StreamConversation implements Conversation {
     this.timers.clear(Timer.BEAT);
     this.timers.set(Timer.CLOSE, this.now + toMicros(this.options.closeTimeout));
     if (this.#action === "keep") this.#action = "end";
+  }
+
+  drain(closeCode: number, text: string, now: number): void {
+    this.enter(now);
+    if (this.phase !== "open" || this.#unfinished.length === 0) return this.close(closeCode, text, now);
+    this.#draining = true;
+    this.timers.set(Timer.CLOSE, this.now + toMicros(this.options.closeTimeout));
   }
 
   abort(_code: Code, text: string, now: number): void {

@@ -67,6 +67,7 @@ describe("too early or too late", () => {
     for (const place of before) {
       for (const call of [send, probe, away]) {
         const subject = place();
+        if (call === away && subject.phase === "welcomed") continue; // a server that drains says so at once
         const thrown = refused(subject, call, "NOT_OPEN", subject.phase);
         assertEquals(thrown.retryable, true, subject.phase);
         assert(thrown.message.includes(subject.phase) && thrown.hint !== "");

@@ -8,6 +8,7 @@ import fc from "fast-check";
 import { Deadlines, type Timed } from "../../core/deadlines.ts";
 import { Server } from "../../core/server.ts";
 import { Owners } from "../support/owners.ts";
+import { Pair } from "../support/pair.ts";
 import { Random, seeded } from "../support/random.ts";
 
 const ADMIT = { admit: true } as const;
@@ -109,6 +110,34 @@ describe("server", () => {
     assertEquals(world.server.size, 0);
     const told = world.events.filter(({ side, event }) => side === "client" && event.type === "goaway");
     assertEquals(told.length, 5);
+  });
+
+  it("lets the application finish and answer what it has before a drain closes", () => {
+    const pair = Pair.open();
+    pair.server.consumes = false;
+    pair.send(pair.client, "question");
+    pair.run(10);
+    pair.act(pair.server, (connection, now) => connection.drain(0, "bye", now));
+    pair.run(100);
+    assertEquals(pair.server.connection.phase, "open");
+    pair.send(pair.server, "answer");
+    pair.act(pair.server, (connection, now) => connection.consumed(1, now));
+    pair.run(100);
+    assertEquals(pair.client.messages.length, 1);
+    const { reason } = pair.client.of("closed")[0]!;
+    assert(reason.kind === "closed" && reason.by === "peer" && reason.text === "bye");
+  });
+
+  it("a drain does not wait for ever for an application that does not finish", () => {
+    const pair = Pair.open({ server: { closeTimeout: 300 } });
+    pair.server.consumes = false;
+    pair.send(pair.client, "question");
+    pair.run(10);
+    pair.act(pair.server, (connection, now) => connection.drain(0, "bye", now));
+    pair.run(299);
+    assertEquals(pair.server.connection.phase, "open");
+    pair.run(2);
+    assertEquals(pair.server.of("closed")[0]!.reason.kind, "timeout");
   });
 
   it("one bad peer among many is ended alone", () => {
