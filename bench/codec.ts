@@ -5,7 +5,8 @@
  *   tsx bench/codec.ts | deno run -A bench/codec.ts | bun bench/codec.ts      (one line of JSON; see run.ts)
  *
  * Rules: same payloads, same chunks, same process. Subjects take turns round by round, each round long enough for the clock;
- * CPU time of the whole process, so that the collector's threads count; the median of the rounds. Every subject delivers
+ * CPU time of the whole process, so that the collector's threads count; the median of the rounds. A process for each group of
+ * subjects that are compared, so that the types and the garbage of one group do not weigh on the next. Every subject delivers
  * each message whole, as bytes of its own or a view, to a function that looks at it.
  *
  * heartwire checks a CRC of every frame, in both directions. ws checks none, but what a client sends is masked, so that is
@@ -16,15 +17,18 @@
  */
 
 import { Buffer } from "node:buffer";
+import { spawnSync } from "node:child_process";
 import { createRequire } from "node:module";
 import process from "node:process";
+import { fileURLToPath } from "node:url";
 import { crc32 } from "node:zlib";
 import type { Environment } from "../core/environment.ts";
 import { ByteQueue } from "../core/wire/bytes.ts";
 import { Decoder, type FrameSink } from "../core/wire/decoder.ts";
 import { writeData, writePing, writePreface } from "../core/wire/encoder.ts";
-import { type Figure, machineName, type Mark, type Report, runtimeName } from "./report.ts";
 import { FIRST, FRAME_LIMIT, LAST, MAX_CHUNK } from "../core/wire/registry.ts";
+import { runtimeCommand, RUNTIMES } from "../tests/support/runtimes.ts";
+import { type Figure, machineName, type Mark, type Report, runtimeName } from "./report.ts";
 
 const ROUNDS = 15;
 /** CPU time of one round, ms. */
@@ -68,7 +72,7 @@ interface Subject {
   readonly run: () => void;
 }
 
-/** Subjects that take turns, made when theirs comes, so that none lives in the memory of others. */
+/** Subjects that take turns. */
 type Group = () => Subject[];
 
 /** Something that depends on every message, so that no engine can leave one out. */
@@ -266,70 +270,80 @@ function repeats(subject: Subject): number {
 }
 
 /** CPU time per message of each round, us, by what was done and by whom. */
-const rounds = new Map<string, number[]>();
+type Rounds = Record<string, number[]>;
+
 const keyOf = (what: string, name: string): string => `${what} | ${name}`;
 
 function median(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[values.length >> 1]!;
 }
 
-async function measure(group: Group): Promise<Figure[]> {
-  const subjects = group();
+async function measure(subjects: readonly Subject[]): Promise<Rounds> {
   const counts = subjects.map(repeats);
+  const rounds: Rounds = {};
   for (let round = 0; round < ROUNDS; round++) {
     for (const [at, { what, name, messages, run }] of subjects.entries()) {
       // What the last subject left to be collected is not charged to this one.
       await new Promise((done) => setTimeout(done, 5));
       const start = cpuMs();
       for (let count = 0; count < counts[at]!; count++) run();
-      const us = 1_000 * (cpuMs() - start) / (counts[at]! * messages);
-      const key = keyOf(what, name);
-      rounds.set(key, [...rounds.get(key) ?? [], us]);
+      (rounds[keyOf(what, name)] ??= []).push(1_000 * (cpuMs() - start) / (counts[at]! * messages));
     }
   }
-  return subjects.map(({ what, name }) => ({
-    ...{ what, subject: name, value: median(rounds.get(keyOf(what, name))!), unit: "us a message" },
-  }));
+  if (seen === 0) throw new Error("no message was seen");
+  return rounds;
 }
 
-const figures: Figure[] = [];
-for (const group of GROUPS) figures.push(...await measure(group));
-
-/** How many times as long one takes as the other: the median over the rounds, so that a busy moment hits both. */
-function ratio(one: string, other: string): number {
-  const base = rounds.get(other)!;
-  return median(rounds.get(one)!.map((us, round) => us / base[round]!));
+/** Measures one group in a process of its own. */
+function measureApart(group: number): Rounds {
+  const runtime = RUNTIMES.find((each) => runtimeName().toLowerCase().startsWith(each))!;
+  const [command, ...args] = runtimeCommand(runtime, fileURLToPath(import.meta.url), [String(group)]);
+  const { status, stdout } = spawnSync(command!, args, {
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  if (status !== 0) throw new Error(`group ${group} ended with ${status}`);
+  return JSON.parse(stdout) as Rounds;
 }
 
-const least = runtimeName().startsWith("Node") ? 1.5 : 2.5;
-const [small, large] = TINY.map(([size]) => keyOf(tiny(size), OURS)) as [string, string];
-const marks: Mark[] = [
-  {
-    what: "decode, 64 B: a server's receiver of ws takes so many times as long",
-    value: ratio(keyOf(whole(64), MASKED), keyOf(whole(64), OURS)),
-    bound: "at least",
-    limit: least,
-  },
-  {
-    what: "decode, 64 B: a client's receiver of ws takes so many times as long",
-    value: ratio(keyOf(whole(64), BARE), keyOf(whole(64), OURS)),
-    bound: "at least",
-    limit: 1,
-  },
-  {
-    what: "decode, in chunks of 1 to 7 bytes: a byte of a 64 KiB message costs so many times one of 1 KiB",
-    value: ratio(large, small) * TINY[0][0] / TINY[1][0],
-    bound: "at most",
-    limit: 1.5,
-  },
-];
-const against =
-  `ws ${wsVersion} (${
-    nativeMask ? "with" : "without"
-  } bufferutil), which checks no CRC, and without a mask ` +
-  "hands a payload to the socket uncopied";
-const report: Report = {
-  ...{
+function makeReport(rounds: Rounds): Report {
+  /** How many times as long one takes as the other: the median over the rounds, so that a busy moment hits both. */
+  const ratio = (one: string, other: string): number => {
+    const base = rounds[other]!;
+    return median(rounds[one]!.map((us, round) => us / base[round]!));
+  };
+  const ours = keyOf(whole(64), OURS);
+  const [small, large] = TINY.map(([size]) => keyOf(tiny(size), OURS)) as [string, string];
+  const marks: Mark[] = [
+    {
+      what: "decode, 64 B: a server's receiver of ws takes so many times as long",
+      value: ratio(keyOf(whole(64), MASKED), ours),
+      bound: "at least",
+      limit: runtimeName().startsWith("Node") ? 1.5 : 2.5,
+    },
+    {
+      what: "decode, 64 B: a client's receiver of ws takes so many times as long",
+      value: ratio(keyOf(whole(64), BARE), ours),
+      bound: "at least",
+      limit: 1,
+    },
+    {
+      what: "decode, in chunks of 1 to 7 bytes: a byte of a 64 KiB message costs so many times one of 1 KiB",
+      value: ratio(large, small) * TINY[0][0] / TINY[1][0],
+      bound: "at most",
+      limit: 1.5,
+    },
+  ];
+  const figures = Object.entries(rounds).map(([key, values]): Figure => {
+    const [what, subject] = key.split(" | ") as [string, string];
+    return { what, subject, value: median(values), unit: "us a message" };
+  });
+  const against =
+    `ws ${wsVersion} (${
+      nativeMask ? "with" : "without"
+    } bufferutil), which checks no CRC, and without a mask ` +
+    "hands a payload to the socket uncopied";
+  return {
     suite: "codec",
     runtime: runtimeName(),
     machine: machineName(),
@@ -337,7 +351,11 @@ const report: Report = {
     rounds: ROUNDS,
     figures,
     marks,
-  },
-};
-if (seen === 0) throw new Error("nothing was seen");
-console.log(JSON.stringify(report));
+  };
+}
+
+const chosen = process.argv[2];
+const result = chosen === undefined
+  ? makeReport(Object.assign({}, ...GROUPS.map((_, group) => measureApart(group))))
+  : await measure(GROUPS[Number(chosen)]!());
+console.log(JSON.stringify(result));

@@ -15,7 +15,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { ROOT, runtimeCommand, RUNTIMES } from "../tests/support/runtimes.ts";
+import { ROOT, runtimeCommand, runtimePath, RUNTIMES } from "../tests/support/runtimes.ts";
 import { met, page, type Report } from "./report.ts";
 
 const SUITES = ["codec"];
@@ -59,7 +59,9 @@ for (const suite of suites) {
 const date = new Date().toISOString().slice(0, 10);
 const text = page(reports, commitName(), date);
 if (!failed && !values.dry && reports.length === RUNTIMES.length * SUITES.length) {
-  writeFileSync(join(ROOT, "bench", "RESULTS.md"), text);
+  const file = join(ROOT, "bench", "RESULTS.md");
+  writeFileSync(file, text);
+  spawnSync(runtimePath("deno"), ["fmt", "--quiet", file], { cwd: ROOT });
 }
 console.log(text);
 if (failed || !reports.every(({ marks }) => marks.every(met))) process.exitCode = 1;
