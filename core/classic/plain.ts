@@ -11,6 +11,7 @@
  *   nobody can tell the difference; who must send these bytes uses another profile.
  * - Bytes at the end of what came that may be the beginning of a token ("hea") are held until the next bytes decide, or for
  *   {@link HOLD}, after which they are data. So "hea", then a pause, then "rtbeat" is data: a sender writes its token at once.
+ *   What we were too busy to read is no pause: after the hold, what lies in the socket has one more turn to come in.
  *
  * Silence: a client knows that its server beats, and judges from the start. A server judges a client from its first token on, for
  * the article's clients may be silent for ever.
@@ -18,6 +19,7 @@
  * @module
  */
 
+import { TURN } from "../liveness/liveness.ts";
 import type { ResolvedConnection } from "../options.ts";
 import type { Role } from "../phases.ts";
 import { type Micros, toMicros } from "../time.ts";
@@ -32,6 +34,8 @@ export const HOLD: Micros = 50_000;
 export class PlainConversation extends StreamConversation {
   /** How many bytes of a token the end of what came has matched. */
   #matched = 0;
+  /** Whether the hold has passed, and one more turn runs. */
+  #turning = false;
 
   constructor(role: Role, options: ResolvedConnection, now: number) {
     super(role, options, now, toMicros(options.heartbeat.interval * options.heartbeat.multiplier));
@@ -55,6 +59,7 @@ export class PlainConversation extends StreamConversation {
 
   protected read(bytes: Uint8Array): void {
     this.timers.clear(Timer.ACK);
+    this.#turning = false;
     // No proper prefix of the token is also its suffix, so after a mismatch only the present byte can begin a new one.
     let from = 0;
     for (let at = 0; at < bytes.length; at++) {
@@ -89,11 +94,13 @@ export class PlainConversation extends StreamConversation {
   }
 
   protected override held(): void {
-    if (this.#matched > 0) this.#release(this.#matched);
-    this.#matched = 0;
+    if (this.#turning) return this.drained();
+    this.#turning = true;
+    this.timers.set(Timer.ACK, this.now + TURN);
   }
 
   protected override drained(): void {
-    this.held();
+    if (this.#matched > 0) this.#release(this.#matched);
+    this.#matched = 0;
   }
 }

@@ -91,6 +91,19 @@ describe("plain", () => {
     assertEquals(feed(start("server"), ["so my heart"], 0), "so my heart");
   });
 
+  it("does not take its own stall for the peer's pause", () => {
+    for (const late of [50, 80, 10_000]) {
+      const machine = start("server");
+      machine.receive(encoder.encode("hea"), 0);
+      // The timer is overdue, and fires before what has lain in the socket for long is read.
+      machine.handleTimeout(late);
+      assertEquals(drain(machine).messages, []);
+      assertEquals(machine.deadline(), late + 1);
+      machine.receive(encoder.encode("rtbeat"), late);
+      assertEquals([drain(machine).messages, machine.stats().pingsReceived], [[], 1]);
+    }
+  });
+
   it("beats every interval, on both sides, also while data flows", () => {
     for (const role of ["client", "server"] as const) {
       const machine = start(role, { heartbeat: { interval: 1_000 } });
