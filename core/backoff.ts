@@ -10,14 +10,14 @@
 
 import { type Environment, uniform } from "./environment.ts";
 import type { ReconnectOptions } from "./options.ts";
-import { type Micros, toMicros } from "./time.ts";
+import { type Micros, NEVER, toMicros } from "./time.ts";
 
-/** A connection is stable after so long, or after twice its detection time if that is longer, us. */
+/** A connection is stable after so long, or after twice its detection time if it has one and that is longer, us. */
 const STABLE: Micros = 30_000_000;
 
 /** Whether a connection that was open for `lived` us, with this detection time, was stable. */
 export function wasStable(lived: Micros, detection: Micros): boolean {
-  return lived >= Math.max(STABLE, 2 * detection);
+  return lived >= (detection === NEVER ? STABLE : Math.max(STABLE, 2 * detection));
 }
 
 /** The delay before the dial that follows `failures` (1 or more) failures in a row, us. */
