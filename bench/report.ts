@@ -113,7 +113,7 @@ export function page(reports: readonly Report[], commit: string, date: string): 
     "# Benchmarks",
     "",
     "Written by `npm run bench`; not to be edited. Figures are medians of interleaved rounds, in CPU time of the whole process;",
-    "in brackets how many times ours that is.",
+    "in brackets how many times heartwire's that is.",
     "",
     `Commit ${commit}, ${date}, ${reports[0]?.machine ?? "no machine"}.`,
   ];

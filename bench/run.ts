@@ -24,7 +24,8 @@ const SUITES = ["codec"];
 function commitName(): string {
   const git = (...args: string[]): string =>
     spawnSync("git", args, { cwd: ROOT, encoding: "utf8" }).stdout ?? "";
-  const changed = git("status", "--porcelain", "--", "core", "adapters", "bench/*.ts").trim() !== "";
+  const measured = ["core", "adapters", ...SUITES.map((suite) => `bench/${suite}.ts`)];
+  const changed = git("status", "--porcelain", "--untracked-files=no", "--", ...measured).trim() !== "";
   return (git("rev-parse", "--short", "HEAD").trim() || "unknown") + (changed ? "+" : "");
 }
 
