@@ -10,6 +10,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import process from "node:process";
 import { after, describe, it } from "node:test";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { ROOT, type Runtime, runtimeCommand, RUNTIMES } from "../support/runtimes.ts";
@@ -60,7 +61,14 @@ function run(name: string, runtime: Runtime, port: number): Run {
   const file = join(folder, `${runtime}-${port}-${name}`);
   writeFileSync(file, resolved);
   const [command, ...args] = runtimeCommand(runtime, file);
-  const child = spawn(command!, args, { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"] });
+  return follow(
+    spawn(command!, args, { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"] }),
+    `${name} on ${runtime}`,
+  );
+}
+
+/** Collects what a process says, and knows when it has ended. */
+function follow(child: ChildProcess, what: string): Run {
   running.add(child);
   const listeners = new Set<() => void>();
   const self: Run = {
@@ -77,7 +85,7 @@ function run(name: string, runtime: Runtime, port: number): Run {
       new Promise((resolve, reject) => {
         const look = (): void => {
           if (pattern.test(self.output)) resolve();
-          else if (child.exitCode !== null) reject(new Error(`${name} on ${runtime} ended:\n${self.output}`));
+          else if (child.exitCode !== null) reject(new Error(`${what} ended:\n${self.output}`));
           else return;
           listeners.delete(look);
         };
@@ -147,6 +155,30 @@ describe("README.md", () => {
       assertEquals(core.output, "open open\n");
     });
   }
+
+  it("the command lines run as they stand, but for the port", async () => {
+    const block = [...README.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map((match) => match[1]!)
+      .find((text) => text.includes("heartwire serve"))!;
+    const lines = [...block.matchAll(/^npx heartwire (.*?)\s*(?:#.*)?$/gm)].map((match) =>
+      match[1]!.split(/\s+/)
+    );
+    assertEquals(lines.map((words) => words[0]), ["serve", "ping", "connect", "send", "bench"]);
+    const port = await freePort();
+    const start = (words: readonly string[]): Run => {
+      const args = words.map((word) => word.replace("7433", String(port)));
+      const child = spawn(process.execPath, [join(ROOT, "cli/heartwire.js"), ...args], { cwd: ROOT });
+      child.stdin.end();
+      return follow(child, words.join(" "));
+    };
+    const server = start([...lines[0]!, `127.0.0.1:${port}`]);
+    await listening(port);
+    for (const words of lines.slice(1)) {
+      const command = start(words);
+      assertEquals(await command.exit, 0, `${words.join(" ")}\n${command.output}`);
+    }
+    server.child.kill("SIGINT");
+    assertEquals(await server.exit, 130, server.output);
+  });
 
   it("the two first lines are the set-up", () => {
     assertStringIncludes(README, "npm ci && npm start");
