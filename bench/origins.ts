@@ -14,6 +14,7 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { connect as dial } from "node:net";
+import { loadavg } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
@@ -273,7 +274,10 @@ const changed = git("status", "--porcelain", "--", "core", "adapters", "cli", "b
 const commit = (git("rev-parse", "--short", "HEAD") || "unknown") + (changed ? "+" : "");
 const parts = [
   `Written by \`npx tsx bench/origins.ts\`; not to be edited. Commit ${commit}, ` +
-  `${new Date().toISOString().slice(0, 10)}, ${runtimeName()} unless said otherwise, ${machineName()}.`,
+  `${new Date().toISOString().slice(0, 10)}, ${runtimeName()} unless said otherwise, ${machineName()}, ` +
+  `load ${
+    loadavg()[0]!.toFixed(1)
+  } before the run: rates and CPU times of a busy machine are to be compared with each other only.`,
   "### Short connections against long ones",
   "`heartwire bench`, 64-byte messages over loopback, one at a time, client and server in one process: CPU time is that of both. " +
   "A message counts with its echo. Bytes are with framing, without TCP/IP headers; round trips are computed.",
