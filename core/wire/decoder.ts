@@ -134,7 +134,7 @@ export class Decoder {
         this.#heldBytes = 0;
         // Before the call, for the sink may keep the view and the same push may hold another frame.
         this.#lent = true;
-        const found = this.#frame(held, null, 0, size, sink);
+        const found = this.#frame(held, 0, size, sink);
         if (found !== null || this.#stopped) return found;
       }
     }
@@ -150,6 +150,11 @@ export class Decoder {
     const words = large ? new DataView(bytes.buffer, bytes.byteOffset, end) : null;
     let at = from;
     while (at < end) {
+      if (words !== null) {
+        at = this.#messages(bytes, words, at, end, sink);
+        if (this.#stopped) return null;
+        if (at === end) break;
+      }
       const size = frameSize(bytes, at, end, this.frameLimit);
       if (size < 0 && size !== LENGTH_SHORT) return lengthFault(bytes, at, end, this.frameLimit);
       const next = at + size;
@@ -157,12 +162,44 @@ export class Decoder {
         this.#hold(bytes, at, end, size < 0 ? varintForm(bytes[at]!) : size);
         return null;
       }
-      const found = this.#frame(bytes, words, at, next, sink);
+      const found = this.#frame(bytes, at, next, sink);
       if (found !== null || this.#stopped) return found;
       at = next;
     }
     if (this.#held.length > KEPT_BUFFER) this.#held = NOTHING;
     return null;
+  }
+
+  /**
+   * Delivers DATA frames as long as one follows another and each is whole and in order; returns where that ends. It judges
+   * nothing: what it does not like it leaves to `#frame`. One loop from the length to the sink is worth a tenth of the time of
+   * a 64-byte message on Deno, reading `words` another.
+   */
+  #messages(bytes: Uint8Array, words: DataView, from: number, end: number, sink: FrameSink): number {
+    const least = this.#nativeFrom;
+    let at = from;
+    while (at < end) {
+      const size = frameSize(bytes, at, end, this.frameLimit);
+      const next = at + size;
+      if (size < 0 || next > end) break;
+      const first = bytes[at]!;
+      const typeAt = at + (first < 0x40 ? 1 : varintForm(first));
+      const payloadAt = typeAt + 3;
+      const trailerAt = next - CRC_BYTES;
+      const length = trailerAt - payloadAt;
+      const type = bytes[typeAt]!;
+      if ((type & 0xfc) !== FrameType.DATA || length < 0 || length > MAX_CHUNK) break;
+      const payload = bytes.subarray(payloadAt, trailerAt);
+      const crc = length < least
+        ? crc32View(words, at, trailerAt, 0) | 0
+        : this.#environment.crc32!(payload, crc32(bytes, at, payloadAt, 0)) | 0;
+      if (crc !== words.getInt32(trailerAt)) break;
+      this.framesDecoded++;
+      at = next;
+      sink.data(type & 0x03, (bytes[typeAt + 1]! << 8) | bytes[typeAt + 2]!, payload);
+      if (this.#stopped) break;
+    }
+    return at;
   }
 
   #preface(bytes: Uint8Array, sink: FrameSink): Fault | null {
@@ -216,20 +253,14 @@ export class Decoder {
     this.#heldBytes = need;
   }
 
-  /** Judges and delivers the frame `bytes[from..end)`, whose length is in order; `words` are the same bytes. */
-  #frame(
-    bytes: Uint8Array,
-    words: DataView | null,
-    from: number,
-    end: number,
-    sink: FrameSink,
-  ): Fault | null {
+  /** Judges and delivers the frame `bytes[from..end)`, whose length is in order. */
+  #frame(bytes: Uint8Array, from: number, end: number, sink: FrameSink): Fault | null {
     const bodyEnd = end - CRC_BYTES;
     const typeAt = bytes[from]! < 0x40 ? from + 1 : from + varintForm(bytes[from]!);
     const type = bytes[typeAt]!;
     this.framesDecoded++;
     if ((type & 0xfc) === FrameType.DATA && typeAt + 3 <= bodyEnd) {
-      return this.#data(bytes, words, from, typeAt, bodyEnd, sink);
+      return this.#data(bytes, from, typeAt, bodyEnd, sink);
     }
     const body = typeAt + 1;
     const crc = checksum(this.#environment, bytes, from, bodyEnd, 0);
@@ -255,23 +286,13 @@ export class Decoder {
   }
 
   /** DATA, with the one view that it costs: for a large payload the checksum goes over the same view. */
-  #data(
-    bytes: Uint8Array,
-    words: DataView | null,
-    from: number,
-    typeAt: number,
-    bodyEnd: number,
-    sink: FrameSink,
-  ): Fault | null {
+  #data(bytes: Uint8Array, from: number, typeAt: number, bodyEnd: number, sink: FrameSink): Fault | null {
     const at = typeAt + 3;
     const size = bodyEnd - at;
-    const payload = bytes.constructor === Uint8Array
-      ? bytes.subarray(at, bodyEnd)
-      : new Uint8Array(bytes.buffer, bytes.byteOffset + at, size);
-    let crc: number;
-    if (size >= this.#nativeFrom) crc = this.#environment.crc32!(payload, crc32(bytes, from, at, 0)) >>> 0;
-    else if (words !== null) crc = crc32View(words, from, bodyEnd, 0);
-    else crc = crc32(bytes, from, bodyEnd, 0);
+    const payload = new Uint8Array(bytes.buffer, bytes.byteOffset + at, size);
+    const crc = size < this.#nativeFrom
+      ? crc32(bytes, from, bodyEnd, 0)
+      : this.#environment.crc32!(payload, crc32(bytes, from, at, 0)) >>> 0;
     if (crc !== readUint32(bytes, bodyEnd)) return checksumFault(crc, bytes, bodyEnd);
     if (size > MAX_CHUNK) return fault("FRAME_MALFORMED", `payload of ${size} bytes, limit ${MAX_CHUNK}`);
     sink.data(bytes[typeAt]! & 0x03, (bytes[typeAt + 1]! << 8) | bytes[typeAt + 2]!, payload);

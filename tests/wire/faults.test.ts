@@ -128,6 +128,24 @@ describe("trailers", () => {
   });
 });
 
+test("every change of any one byte among many messages in one push is caught where it is", () => {
+  for (const size of [50, 100, 300]) {
+    const frames = Array.from(
+      { length: 6 },
+      (_, count) => rawFrame(0x43, new Uint8Array(2 + size).fill(count)),
+    );
+    const length = frames[0]!.length;
+    for (let at = 0; at < length; at++) {
+      const stream = join(...frames);
+      stream[3 * length + at]! ^= 0x41;
+      const { code, seen } = verdict(stream);
+      // A length that grew may swallow what follows and wait for more; it never delivers anything.
+      assert(code !== undefined || at === 0 || (at === 1 && size > 56), `byte ${at}`);
+      assertEquals(seen, 3, `byte ${at}`);
+    }
+  }
+});
+
 describe("types", () => {
   const known = new Set<number>([
     0x01,
