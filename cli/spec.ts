@@ -246,6 +246,12 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
         range: [1, DAY],
         help: "wait so long for each: the connection, every reply; default 10000",
       },
+      {
+        name: "reconnect",
+        help:
+          "when the connection ends before the reply, dial again and send again, until --timeout has passed; tells how " +
+          "often the message may have been delivered besides",
+      },
       messageProfile,
       {
         name: "idle",
@@ -260,6 +266,7 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
       "heartwire send 127.0.0.1:7433 hello",
       "date | heartwire send 127.0.0.1:7433",
       "heartwire send 127.0.0.1:7433 'no answer wanted' --expect 0",
+      "heartwire send 127.0.0.1:7433 hello --reconnect --timeout 20000",
     ],
   },
   ping: {

@@ -1,13 +1,18 @@
 /**
  * `heartwire send`: the short connection. Connects, sends one message, prints the replies, closes.
  *
- * Rule: with no reply expected, success means that the server's application finished the message, which is what an end in good
- * order proves.
+ * Rules:
+ * - With no reply expected, success means that the server's application finished the message, which is what an end in good order proves.
+ * - What was sent on a connection that ended before the reply may have arrived or not. `--reconnect` sends it again and says so: it is
+ *   the person's to know that the message may be there twice.
  *
  * @module
  */
 
 import { type EndReason, HeartwireError, type Message, type Session } from "../../adapters/api.ts";
+import { backoff } from "../../core/backoff.ts";
+import { resolveClient } from "../../core/options.ts";
+import { toMillis } from "../../core/time.ts";
 import { type Context, type Outcome, protocolOptions } from "../command.ts";
 import { EXIT, exitOfReason } from "../exit.ts";
 import { readAll } from "../input.ts";
@@ -22,12 +27,41 @@ class Sender {
   #bytes = 0;
   #replies = 0;
   #rtt: number | null = null;
+  #message: Uint8Array | null = null;
+  /** Sendings of which it is not known whether they arrived. */
+  #maybeDelivered = 0;
 
   constructor(context: Context) {
     this.#context = context;
   }
 
   async run(): Promise<Outcome> {
+    const { run, stop, output } = this.#context;
+    const until = performance.now() + run.values.timeout;
+    let connected = false;
+    for (let failures = 0;;) {
+      const attempt = await this.#attempt(() => connected = true);
+      const { error } = attempt;
+      // The first dial is tried once, so that a wrong address is told at once.
+      const again = run.values.reconnect && connected && this.#replies === 0 && error !== undefined &&
+        worthAnother(error);
+      const delay = again && !stop.signal.aborted ? nextDelay(++failures) : Infinity;
+      if (performance.now() + delay >= until) {
+        if (error !== undefined && this.#maybeDelivered > 0) {
+          output.note("whether the message arrived is not known");
+        }
+        return attempt;
+      }
+      const twice = this.#maybeDelivered > 0 ? "; the message may have been delivered already" : "";
+      output.note(`${(error as HeartwireError).message}${twice}; sending again in ${text.duration(delay)}`);
+      const { maybeDelivered } = this.#summary();
+      output.record("again", { retryIn: delay, code: (error as HeartwireError).code, maybeDelivered });
+      if (!await sleep(delay, stop.signal)) return attempt;
+    }
+  }
+
+  /** One connection. */
+  async #attempt(onConnected: () => void): Promise<Outcome> {
     const { adapter, run, stop } = this.#context;
     const { timeout, expect } = run.values;
     let session: Session;
@@ -42,6 +76,7 @@ class Sender {
     } catch (error) {
       return this.#outcome(EXIT.loss, error);
     }
+    onConnected();
     const onForced = (): void => session.abort("interrupted");
     stop.forced.addEventListener("abort", onForced, { once: true });
     try {
@@ -53,6 +88,7 @@ class Sender {
     }
     const reason = await session.close();
     const delivered = reason.kind === "closed";
+    if (expect === 0 && delivered) this.#maybeDelivered = 0;
     if (expect > 0 || delivered) return this.#outcome(EXIT.ok);
     this.#context.output.note(`whether the message arrived is not known: ${text.reasonText(reason)}`);
     return this.#outcome(exitOfReason(reason));
@@ -61,12 +97,13 @@ class Sender {
   async #talk(session: Session): Promise<void> {
     const { run } = this.#context;
     const { expect } = run.values;
-    const message = await this.#message(session);
+    const message = this.#message ??= await this.#read(session);
     const replies = session.messages();
     const started = performance.now();
     await session.send(message);
     this.#bytes = message.length;
-    if (run.values.profile !== "heartwire") return await this.#stream(replies, started);
+    this.#maybeDelivered++;
+    if (run.values.profile !== "heartwire") return await this.#stream(session, replies, started);
     while (this.#replies < expect) {
       await this.#reply(session, replies);
       this.#rtt ??= performance.now() - started;
@@ -74,7 +111,7 @@ class Sender {
   }
 
   /** A stream has no replies, only bytes: prints them until they end, or none come for a while. */
-  async #stream(replies: AsyncIterator<Message>, started: number): Promise<void> {
+  async #stream(session: Session, replies: AsyncIterator<Message>, started: number): Promise<void> {
     const { run, output } = this.#context;
     const { idle, timeout, expect } = run.values;
     if (expect === 0) return;
@@ -82,8 +119,11 @@ class Sender {
       const wait = this.#replies === 0 ? timeout : idle;
       const next = await within(wait, replies.next());
       if (next === "late" && this.#replies === 0) throw noReply(timeout);
+      if (next !== "late" && next.done === true && this.#replies === 0) {
+        throw endedEarly(await session.closed, "a reply came");
+      }
       if (next === "late" || next.done === true) return;
-      this.#replies++;
+      this.#replied();
       this.#rtt ??= performance.now() - started;
       output.bytes(next.value.bytes);
       output.record("reply", { seq: this.#replies, ...text.messageRecord(next.value.bytes) });
@@ -91,7 +131,7 @@ class Sender {
     }
   }
 
-  async #message(session: Session): Promise<Uint8Array> {
+  async #read(session: Session): Promise<Uint8Array> {
     const { run, stdin, typed, output } = this.#context;
     if (run.message !== null) return new TextEncoder().encode(run.message);
     if (typed) output.note("type the message; Ctrl-D on a line of its own ends it");
@@ -117,19 +157,36 @@ class Sender {
         `${text.count(expect - this.#replies, "reply", "replies")} came`,
       );
     }
-    this.#replies++;
+    this.#replied();
     output.message(next.value.bytes);
     output.record("reply", { seq: this.#replies, ...text.messageRecord(next.value.bytes) });
     await output.flush();
   }
 
-  #outcome(exit: number, error?: unknown): Outcome {
-    const summary = {
+  /** What the last sending became is known with its reply. */
+  #replied(): void {
+    if (this.#replies++ > 0) return;
+    this.#maybeDelivered--;
+    if (this.#maybeDelivered === 0) return;
+    this.#context.output.note(
+      `the message may have been delivered ${
+        text.count(this.#maybeDelivered, "time")
+      } more than this reply tells`,
+    );
+  }
+
+  #summary(): { readonly maybeDelivered: number } & Record<string, unknown> {
+    return {
       address: this.#context.run.address.url,
       sent: this.#bytes,
       replies: this.#replies,
       rtt: this.#rtt,
+      maybeDelivered: this.#maybeDelivered,
     };
+  }
+
+  #outcome(exit: number, error?: unknown): Outcome {
+    const summary = this.#summary();
     return error === undefined ? { exit, summary } : { exit, summary, error };
   }
 }
@@ -149,6 +206,18 @@ function noReply(timeout: number): HeartwireError {
 
 function endedEarly(reason: EndReason, what: string): HeartwireError {
   return new HeartwireError("CLOSED", `${text.reasonText(reason)}, before ${what}`, { cause: reason });
+}
+
+/** Whether another connection can do better: this one ended, or there was none. A server that is there and says nothing is not asked again. */
+function worthAnother(error: unknown): boolean {
+  return error instanceof HeartwireError && error.code !== "ERR_HEARTWIRE_TIMEOUT" &&
+    (error.retryable || error.code === "ERR_HEARTWIRE_CLOSED");
+}
+
+/** The back-off of the library's own `reconnect`, ms. */
+function nextDelay(failures: number): number {
+  const { reconnect } = resolveClient({ reconnect: true });
+  return toMillis(backoff(reconnect!, failures, { entropy: (into) => void crypto.getRandomValues(into) }));
 }
 
 /** Runs the command. */
