@@ -31,6 +31,7 @@ const env = { PATH: `${folder}${delimiter}${process.env["PATH"]}` };
 /** What a line must print, by what stands in it. */
 const PRINTS: readonly (readonly [RegExp, RegExp])[] = [
   [/Hello, World!/, /^Hello, World!$/],
+  [/once more/, /^once more$/],
   [/heartwire bench/, /^long against short: /m],
   [/connect .*--reconnect/, /^one\ntwo$/],
   [/ping .*classic/, /^3 sent, 3 answered, 0 lost/m],
