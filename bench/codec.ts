@@ -362,7 +362,7 @@ function makeReport(rounds: Rounds): Report {
     runtime: runtimeName(),
     machine: machineName(),
     against,
-    rounds: ROUNDS,
+    rounds: PROCESSES * ROUNDS,
     figures,
     marks,
   };
