@@ -210,8 +210,7 @@ function endedEarly(reason: EndReason, what: string): HeartwireError {
 
 /** Whether another connection can do better: this one ended, or there was none. A server that is there and says nothing is not asked again. */
 function worthAnother(error: unknown): boolean {
-  return error instanceof HeartwireError && error.code !== "ERR_HEARTWIRE_TIMEOUT" &&
-    (error.retryable || error.code === "ERR_HEARTWIRE_CLOSED");
+  return error instanceof HeartwireError && (error.retryable || error.code === "ERR_HEARTWIRE_CLOSED");
 }
 
 /** The back-off of the library's own `reconnect`, ms. */

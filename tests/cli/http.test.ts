@@ -92,6 +92,9 @@ describe("HTTP server", () => {
       const bad = open();
       bad.write("this is no HTTP\r\n\r\n");
       await bad.ended;
+      const nowhere = open();
+      nowhere.write("GET http://[ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+      await nowhere.ended;
       const torn = open();
       torn.write("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nshort");
       torn.close();

@@ -33,13 +33,16 @@ export class HttpConnection {
       this.#look();
     });
     this.#socket.on("error", () => {}); // "close" comes too
-    this.ended = new Promise((resolve) => {
+    this.ended = new Promise((resolve, reject) => {
+      const late = setTimeout(() => reject(new Error("the connection does not end")), PATIENCE);
       this.#socket.on("close", () => {
+        clearTimeout(late);
         this.#over = true;
         this.#look();
         resolve(performance.now());
       });
     });
+    this.ended.catch(() => {}); // a test may not ask
   }
 
   /** Whether the connection has ended. */
