@@ -109,7 +109,7 @@ function zombies(): string {
         // Anywhere in the fourth interval.
         const at = (3 + cut / cuts) * interval * SECOND;
         pair.run(at);
-        bound = pair.client.agreement!.detectionBound;
+        bound = pair.client.agreement!.idleDetectionBound;
         pair.cut = true;
         pair.run(at + day);
         for (const side of ["client", "server"] as const) {

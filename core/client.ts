@@ -41,7 +41,10 @@ export class Client {
   #due: Micros = NEVER;
   #attempt = 0;
   #endpoint = 0;
+  /** Ends in a row since a stable connection, for the back-off; and failed dials in a row. */
   #failures = 0;
+  #failedDials = 0;
+  #everLive = false;
   #live = false;
   #liveAt: Micros = 0;
   /** Since when there is no connection. */
@@ -130,6 +133,8 @@ export class Client {
     }
     if (!this.#live && connection.agreement !== null && connection.reason === null) {
       this.#live = true;
+      this.#everLive = true;
+      this.#failedDials = 0;
       this.#liveAt = this.#now;
       this.#events.push({ type: "live", attempt: this.#attempt });
     }
@@ -144,6 +149,7 @@ export class Client {
   }
 
   #down(reason: CloseReason | DialFailure, goaway: Conversation["goaway"] = null): void {
+    if (!this.#live) this.#failedDials++;
     this.#live = false;
     this.#failures++;
     this.#endpoint = (this.#endpoint + 1) % this.#options.endpoints;
@@ -158,12 +164,17 @@ export class Client {
   /** How long to wait before the next dial, or null for never. What the server says wins over the own back-off. */
   #delay(reason: CloseReason | DialFailure, goaway: Conversation["goaway"]): Micros | null {
     const options = this.#options.reconnect;
-    if (options === null || this.#ending !== null) return null;
-    if (this.#failures >= options.maxAttempts) return null;
-    if (goaway === null && !worthAnother(reason)) return null;
+    if (this.#ending !== null) return null;
+    // Each endpoint is tried once, also by a client that does not dial again.
+    if (options === null) return !this.#everLive && this.#failedDials < this.#options.endpoints ? 0 : null;
+    if (this.#failedDials >= options.maxAttempts) return null;
+    // A bare stream has no other word for a server that goes than its end.
+    const bare = this.#options.profile !== "heartwire";
+    const announced = reason.kind === "closed" && (goaway !== null || (bare && reason.by === "peer"));
+    if (!announced && !worthAnother(reason)) return null;
     let delay = backoff(options, this.#failures, this.#environment);
     if (goaway !== null) {
-      delay = toMicros(goaway.retryAfter + goaway.jitter * uniform(this.#environment));
+      delay = Math.max(delay, toMicros(goaway.retryAfter + goaway.jitter * uniform(this.#environment)));
     } else if (reason.kind === "refused" && reason.retryAfter > 0) {
       delay += toMicros(reason.retryAfter);
     }

@@ -51,6 +51,13 @@ export function optionError(name: string, expected: string, actual: unknown): He
   });
 }
 
+/** The error for an option that does not exist; the hint names those that do. */
+export function unknownOption(name: string, known: readonly string[]): HeartwireError {
+  return new HeartwireError("OPTION", `there is no option ${name.slice(0, 80)}`, {
+    hint: `Options are ${known.join(", ")}.`,
+  });
+}
+
 /** Checks that an option is a finite number in a range and returns it. */
 export function numberOption(name: string, value: unknown, min: number, max: number, whole = false): number {
   const what = `${whole ? "a whole number" : "a number"} from ${min} to ${max}`;

@@ -32,14 +32,16 @@ export interface Agreement {
   readonly txInterval: number;
   /** At the latest so often the peer sends. */
   readonly rxInterval: number;
-  /** Silence of this side after which the peer holds it dead. */
+  /** Silence of this side after which the peer holds it dead: its detection time, or an unanswered PING of its own. */
   readonly txDetection: number;
   /** Silence of the peer after which this side holds it dead. */
   readonly rxDetection: number;
   /** A PING of this side that stays unanswered for so long shows the same. */
   readonly probeDetection: number;
-  /** From a cut of both directions to the verdict, at most, when nothing but heartbeats is sent. */
+  /** From a cut of both directions to the verdict, at most, whatever is being sent. */
   readonly detectionBound: number;
+  /** The same when this side sends nothing but heartbeats: it then asks in every interval, else in every third. */
+  readonly idleDetectionBound: number;
   /** The longest message that the peer accepts. */
   readonly maxMessage: number;
 }

@@ -63,7 +63,8 @@ export function agree(options: ResolvedConnection, peer: Parameters, version: nu
   const txDetection = own.multiplier * txInterval;
   const rxDetection = peer.multiplier! * rxInterval;
   // Who says that it may miss many intervals is given as many to answer in.
-  const probeDetection = Math.max(own.multiplier, peer.multiplier!) * txInterval;
+  const multiplier = Math.max(own.multiplier, peer.multiplier!);
+  const probeDetection = multiplier * txInterval;
   const beat: Beat = { txInterval, rxDetection, probeDetection, multiplier: own.multiplier };
   return {
     beat,
@@ -71,10 +72,11 @@ export function agree(options: ResolvedConnection, peer: Parameters, version: nu
       version,
       txInterval: toMillis(txInterval),
       rxInterval: toMillis(rxInterval),
-      txDetection: toMillis(txDetection),
+      txDetection: toMillis(Math.min(txDetection, multiplier * rxInterval)),
       rxDetection: toMillis(rxDetection),
       probeDetection: toMillis(probeDetection),
-      detectionBound: toMillis(detectionBound(beat)),
+      detectionBound: toMillis(detectionBound(beat, false)),
+      idleDetectionBound: toMillis(detectionBound(beat, true)),
       maxMessage: peer.maxMessage ?? DEFAULT_MAX_MESSAGE,
     }),
     window: 3 * peer.multiplier!,

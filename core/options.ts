@@ -7,7 +7,7 @@
  * @module
  */
 
-import { numberOption, optionError } from "./errors.ts";
+import { numberOption, optionError, unknownOption } from "./errors.ts";
 import { CHUNK_COST, INTERVAL_MAX, INTERVAL_MIN, MAX_CHUNK, MULTIPLIER_MAX } from "./wire/registry.ts";
 
 /** How this side beats, and how it listens. */
@@ -65,7 +65,7 @@ export interface ReconnectOptions {
   readonly floor?: number;
   /** The greatest delay's upper end, ms; default 30,000. */
   readonly cap?: number;
-  /** Give up after so many failed dials in a row; default Infinity. */
+  /** Give up after so many failed dials in a row; a dial that became live ends the row. Default Infinity. */
   readonly maxAttempts?: number;
   /** Give up after so long without a connection, ms; default Infinity. */
   readonly giveUpAfter?: number;
@@ -89,6 +89,8 @@ export interface ServerOptions extends ConnectionOptions {
   readonly maxConnectionsPerKey?: number;
   /** Handshakes in progress; default 1,000. */
   readonly maxHandshakes?: number;
+  /** Handshakes in progress a key (address); default an eighth of `maxHandshakes`, at least 8. */
+  readonly maxHandshakesPerKey?: number;
   /** Ask the application before a client is welcomed; default false. */
   readonly ask?: boolean;
   /** Wait told to clients that are refused for lack of room, ms; default 1,000. */
@@ -125,7 +127,7 @@ function object(name: string, value: unknown): void {
 /** Rejects names that no option has: a misspelt option must not be silently ignored. */
 function known(prefix: string, value: object, names: readonly string[]): void {
   for (const name of Object.keys(value)) {
-    if (!names.includes(name)) throw optionError(prefix + name, `one of ${names.join(", ")}`, "this name");
+    if (!names.includes(name)) throw unknownOption(prefix + name, names.map((known) => prefix + known));
   }
 }
 
@@ -259,7 +261,14 @@ export function resolveClient(options: ClientOptions = {}): ResolvedClient {
 /** Checks the options of a server. */
 export function resolveServer(options: ServerOptions = {}): ResolvedServer {
   object("options", options);
-  const own = ["maxConnections", "maxConnectionsPerKey", "maxHandshakes", "ask", "retryAfter"];
+  const own = [
+    "maxConnections",
+    "maxConnectionsPerKey",
+    "maxHandshakes",
+    "maxHandshakesPerKey",
+    "ask",
+    "retryAfter",
+  ];
   known("", options, [...CONNECTION_NAMES, ...own]);
   const maxConnections = numberOption(
     "maxConnections",
@@ -268,6 +277,7 @@ export function resolveServer(options: ServerOptions = {}): ResolvedServer {
     10_000_000,
     true,
   );
+  const maxHandshakes = numberOption("maxHandshakes", options.maxHandshakes ?? 1_000, 1, 10_000_000, true);
   return Object.freeze({
     ...connectionPart(options),
     maxConnections,
@@ -278,7 +288,14 @@ export function resolveServer(options: ServerOptions = {}): ResolvedServer {
       10_000_000,
       true,
     ),
-    maxHandshakes: numberOption("maxHandshakes", options.maxHandshakes ?? 1_000, 1, 10_000_000, true),
+    maxHandshakes,
+    maxHandshakesPerKey: numberOption(
+      "maxHandshakesPerKey",
+      options.maxHandshakesPerKey ?? Math.min(maxHandshakes, Math.max(8, Math.floor(maxHandshakes / 8))),
+      1,
+      10_000_000,
+      true,
+    ),
     ask: options.ask ?? false,
     retryAfter: numberOption("retryAfter", options.retryAfter ?? 1_000, 0, DAY),
   });

@@ -24,6 +24,9 @@ import type {
 } from "./wire/frames.ts";
 import { ANSWER, CHUNK_COST, Integrity, SCOPE_SESSION } from "./wire/registry.ts";
 
+/** A peer that tells us to wait longer is taken to mean so long, ms: a day. */
+const LONGEST_WAIT = 86_400_000;
+
 /** The decoder's sink of one connection. */
 export class Receiver implements FrameSink {
   #link: Link;
@@ -203,12 +206,15 @@ export class Receiver implements FrameSink {
 
   #reject(frame: RejectFrame): void {
     const code = codeFromNumber(frame.code) ?? "NONE";
-    const { retryAfter, text } = frame;
+    const { text } = frame;
+    const retryAfter = Math.min(frame.retryAfter, LONGEST_WAIT);
     this.#link.finish({ kind: "refused", code, by: "peer", retryAfter, text }, "end");
   }
 
   #goaway(frame: GoawayFrame): void {
-    const { retryAfter, jitter, text, endpoint } = frame;
+    const { text, endpoint } = frame;
+    const retryAfter = Math.min(frame.retryAfter, LONGEST_WAIT);
+    const jitter = Math.min(frame.jitter, LONGEST_WAIT);
     const code = codeFromNumber(frame.code) ?? "NONE";
     const scope = frame.scope === SCOPE_SESSION ? "session" : "connection";
     this.#link.goaway = { retryAfter, jitter };

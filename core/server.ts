@@ -64,6 +64,9 @@ export interface ServerStats {
   readonly ended: Readonly<Partial<Record<Code, number>>>;
 }
 
+/** What is held of a key that nobody came from. */
+const NONE = Object.freeze({ open: 0, handshake: 0 });
+
 interface Entry extends Timed {
   readonly connection: Conversation;
   readonly key: string;
@@ -78,7 +81,8 @@ export class Server {
   #connectionOptions: ConnectionOptions;
   #environment: Environment;
   #entries: Map<Conversation, Entry> = new Map();
-  #perKey: Map<string, number> = new Map();
+  /** Connections of each key, and those of them that are in their handshake. */
+  #perKey: Map<string, { open: number; handshake: number }> = new Map();
   #deadlines: Heap<Entry> = new Deadlines();
   #dirty: Entry[] = [];
   #dirtyHead = 0;
@@ -110,6 +114,7 @@ export class Server {
       maxConnections: _max,
       maxConnectionsPerKey: _perKey,
       maxHandshakes: _handshakes,
+      maxHandshakesPerKey: _handshakesPerKey,
       ask: _ask,
       retryAfter: _retryAfter,
       ...connection
@@ -137,7 +142,9 @@ export class Server {
     this.#entries.set(connection, entry);
     this.#count[state]++;
     if (refusal === null) {
-      this.#perKey.set(name, (this.#perKey.get(name) ?? 0) + 1);
+      const held = this.#perKey.get(name);
+      if (held === undefined) this.#perKey.set(name, { open: 0, handshake: 1 });
+      else held.handshake++;
     } else {
       const after = this.#draining?.retryAfter ?? this.#options.retryAfter;
       connection.reject(refusal, after, CODES[refusal].hint, now);
@@ -148,10 +155,11 @@ export class Server {
   }
 
   #refusal(key: string): Code | null {
-    const { maxConnections, maxConnectionsPerKey, maxHandshakes } = this.#options;
+    const { maxConnections, maxConnectionsPerKey, maxHandshakes, maxHandshakesPerKey } = this.#options;
+    const { open, handshake } = this.#perKey.get(key) ?? NONE;
     if (this.#draining !== null) return "SHUTTING_DOWN";
     if (this.#count.open + this.#count.handshake >= maxConnections) return "BUSY";
-    if ((this.#perKey.get(key) ?? 0) >= maxConnectionsPerKey) return "PEER_LIMIT";
+    if (open + handshake >= maxConnectionsPerKey || handshake >= maxHandshakesPerKey) return "PEER_LIMIT";
     if (this.#count.handshake >= maxHandshakes) return "HANDSHAKE_LIMIT";
     return null;
   }
@@ -194,9 +202,6 @@ export class Server {
     if (reason !== null && entry.state !== "over") {
       if (entry.state !== "refusing") {
         add(reason.kind === "refused" ? this.#refused : this.#ended, reason.code);
-        const left = this.#perKey.get(entry.key)! - 1;
-        if (left === 0) this.#perKey.delete(entry.key);
-        else this.#perKey.set(entry.key, left);
         this.#move(entry, "over");
       }
       if (entry.asked !== 0) this.#asked.delete(entry.asked);
@@ -213,7 +218,11 @@ export class Server {
     this.#dirty.push(entry);
   }
 
-  #move(entry: Entry, state: Entry["state"]): void {
+  #move(entry: Entry, state: "open" | "over"): void {
+    const held = this.#perKey.get(entry.key)!;
+    if (entry.state === "handshake" || entry.state === "open") held[entry.state]--;
+    if (state === "open") held.open++;
+    else if (held.open + held.handshake === 0) this.#perKey.delete(entry.key);
     this.#count[entry.state]--;
     this.#count[state]++;
     entry.state = state;
@@ -252,6 +261,7 @@ export class Server {
         connection.abort("SHUTTING_DOWN", text, now);
       } else {
         connection.reject("SHUTTING_DOWN", retryAfter, text, now);
+        connection.close(0, text, now); // one that is ending already gets our deadline, too
       }
       this.settle(connection, now);
     }

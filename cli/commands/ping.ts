@@ -183,7 +183,7 @@ class Pinger {
     const { agreement } = status;
     const record: Record<string, unknown> = { state: "live", agreement };
     const first = this.#bound === 0;
-    this.#bound = agreement.detectionBound;
+    this.#bound = agreement.idleDetectionBound; // it asks in every interval itself
     this.#agreed = agreement.txInterval;
     if (this.#outage !== null) {
       const lasted = status.at - this.#outage.since;

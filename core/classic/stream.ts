@@ -74,6 +74,7 @@ export abstract class StreamConversation implements Conversation {
       rxDetection: toMillis(detection),
       probeDetection: toMillis(detection),
       detectionBound: toMillis(detection + TURN),
+      idleDetectionBound: toMillis(detection + TURN),
       maxMessage: options.maxMessage,
     });
     this.phase = role === "server" ? "deciding" : "open";

@@ -33,9 +33,14 @@ export interface Beat {
   readonly multiplier: number;
 }
 
-/** From a cut of both directions to the verdict, at most, with nothing but heartbeats to send, us. */
-export function detectionBound(beat: Beat): Micros {
-  return Math.min(beat.rxDetection, beat.txInterval + beat.probeDetection) + TURN;
+/**
+ * From a cut of both directions to the verdict, at most, us.
+ *
+ * @param idle nothing but heartbeats is sent: then a probe leaves in every interval, else in every third
+ */
+export function detectionBound(beat: Beat, idle: boolean): Micros {
+  const ask = (idle ? 1 : PROBE_INTERVALS) * beat.txInterval;
+  return Math.min(beat.rxDetection, ask + beat.probeDetection) + TURN;
 }
 
 /** What {@link Liveness.timeout} found. */

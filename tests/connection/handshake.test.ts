@@ -49,13 +49,13 @@ describe("agreement", () => {
         const up = Math.max(own.interval!, other.minimumInterval!);
         const down = Math.max(other.interval!, own.minimumInterval!);
         const probes = Math.max(own.multiplier!, other.multiplier!);
-        const { detectionBound: _c, ...client } = pair.client.connection.agreement!;
-        const { detectionBound: _s, ...server } = pair.server.connection.agreement!;
+        const { detectionBound: _c, idleDetectionBound: _ci, ...client } = pair.client.connection.agreement!;
+        const { detectionBound: _s, idleDetectionBound: _si, ...server } = pair.server.connection.agreement!;
         assertEquals(client, {
           version: 1,
           txInterval: up,
           rxInterval: down,
-          txDetection: own.multiplier! * up,
+          txDetection: Math.min(own.multiplier! * up, probes * down), // the peer asks, too
           rxDetection: other.multiplier! * down,
           probeDetection: probes * up,
           maxMessage: yours,
@@ -64,7 +64,7 @@ describe("agreement", () => {
           version: 1,
           txInterval: down,
           rxInterval: up,
-          txDetection: other.multiplier! * down,
+          txDetection: Math.min(other.multiplier! * down, probes * up),
           rxDetection: own.multiplier! * up,
           probeDetection: probes * down,
           maxMessage: mine,

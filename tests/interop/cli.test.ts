@@ -254,7 +254,7 @@ for (const runtime of RUNTIMES) {
       const { server, address } = await startServer(t, other(runtime));
       const ping = startCli(t, runtime, ["ping", address, "--interval", "200", "--json"]);
       const { agreement } = await ping.record({ type: "status", state: "live" });
-      const bound = (agreement as { detectionBound: number }).detectionBound;
+      const bound = (agreement as { idleDetectionBound: number }).idleDetectionBound;
       assert(bound <= 4 * 200 + 10, `bound ${bound}`);
       await ping.record({ type: "pong", seq: 3 });
 

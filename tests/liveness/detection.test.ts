@@ -40,7 +40,8 @@ describe("detection", () => {
       const cutAt = pair.now;
       pair.run(60_000, () => pair.client.destroyed && pair.server.destroyed);
       for (const side of [pair.client, pair.server]) {
-        const { detectionBound, rxDetection, probeDetection } = side.connection.agreement!;
+        const { idleDetectionBound: detectionBound, rxDetection, probeDetection } = side.connection
+          .agreement!;
         const took = side.when("closed") - cutAt;
         const context = `seed ${seed} ${side.name} took ${took} of ${detectionBound}`;
         assertLessOrEqual(took, detectionBound, context);
@@ -51,6 +52,39 @@ describe("detection", () => {
         assertEquals(verdict(side), "INBOUND_SILENT", context);
         assertLessOrEqual(side.when("suspect"), side.when("closed"), context);
         assertEquals(side.connection.socketAction(), "destroy");
+      }
+    }
+  });
+
+  it("finds a silent cut within the other bound while both sides send all the time", () => {
+    for (let seed = 1; seed <= 60; seed++) {
+      const random = new Random(seed);
+      const options = {
+        client: { heartbeat: heartbeat(random) },
+        server: { heartbeat: heartbeat(random) },
+        seed,
+      };
+      const pair = Pair.open(options);
+      const sides = [pair.client, pair.server];
+      const talk = (span: number): void => {
+        const end = pair.now + span;
+        while (pair.now < end && !sides.every((side) => side.destroyed)) {
+          for (const side of sides) if (side.connection.phase === "open") pair.send(side, "busy");
+          pair.run(5);
+        }
+      };
+      talk(random.between(0, 5_000));
+      pair.cut();
+      const cutAt = pair.now;
+      talk(60_000);
+      for (const side of sides) {
+        const { detectionBound } = side.connection.agreement!;
+        const took = side.when("closed") - cutAt;
+        assertLessOrEqual(
+          took,
+          detectionBound,
+          `seed ${seed} ${side.name} took ${took} of ${detectionBound}`,
+        );
       }
     }
   });

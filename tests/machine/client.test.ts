@@ -129,6 +129,66 @@ describe("client", () => {
     }
   });
 
+  it("does not take a server's word for a licence to dial at full speed", () => {
+    const world = new Owners();
+    const dialler = world.dial({ reconnect: { base: 100, floor: 10 } });
+    for (let round = 0; round < 12; round++) {
+      world.run(FOREVER, () => dialler.client.connection?.phase === "open");
+      world.run(20);
+      world.server.drain({ retryAfter: 0 }, world.now);
+      world.run(FOREVER, () => dialler.of("down").length > round);
+      world.server = new Owners({}, round).server;
+    }
+    const waits = dialler.of("down").map((event) => event.retryIn!);
+    assert(waits.every((wait) => wait >= 10), `${waits}`);
+    assertGreaterOrEqual(Math.max(...waits), 1_000);
+  });
+
+  it("is not parked for ever by a server that says so", () => {
+    const world = new Owners({ ask: true });
+    const dialler = world.dial({ reconnect: true });
+    world.run(10);
+    const text = "later";
+    const forever = { admit: false, code: "BUSY", text, retryAfter: 86_400_000 } as const;
+    world.server.answered(world.asked[0]!.id, forever, world.now);
+    world.run(10);
+    assertLessOrEqual(dialler.of("down")[0]!.retryIn!, 86_400_250);
+  });
+
+  it("counts failed dials in a row for maxAttempts, not connections that lived and ended", () => {
+    const world = new Owners();
+    const dialler = world.dial({ reconnect: { base: 10, maxAttempts: 2 } });
+    for (let round = 0; round < 5; round++) {
+      world.run(FOREVER, () => dialler.client.connection?.phase === "open");
+      world.server.abort("gone", world.now);
+      world.run(FOREVER, () => dialler.of("down").length > round);
+      world.server = new Owners({}, round).server;
+    }
+    assertEquals(dialler.of("ended").length, 0);
+    world.dialing = "fail";
+    world.run(FOREVER);
+    assertEquals(dialler.of("ended").length, 1);
+    assertEquals(dialler.dials.length, 7);
+  });
+
+  it("tries each endpoint once without reconnect", () => {
+    const world = new Owners();
+    world.dialing = "fail";
+    const dialler = world.dial({ endpoints: 3 });
+    world.run(FOREVER);
+    assertEquals(dialler.endpoints, [0, 1, 2]);
+    assertEquals(dialler.of("ended").length, 1);
+  });
+
+  it("a bare stream that the server ended is dialled again", () => {
+    const world = new Owners({ profile: "raw" });
+    const dialler = world.dial({ profile: "raw", reconnect: { base: 10 } });
+    world.run(10);
+    world.server.drain({}, world.now);
+    world.run(10, () => dialler.of("down").length > 0);
+    assert(dialler.of("down")[0]!.retryIn !== null);
+  });
+
   it("tries its endpoints in turn, and stops at maxAttempts and giveUpAfter", () => {
     const world = new Owners();
     world.dialing = "fail";

@@ -49,7 +49,7 @@ describe("server", () => {
   });
 
   it("bounds handshakes in progress and how many are refused at once", () => {
-    const server = new Server({ maxHandshakes: 5 }, seeded(new Random(1)));
+    const server = new Server({ maxHandshakes: 5, maxHandshakesPerKey: 5 }, seeded(new Random(1)));
     const results = Array.from({ length: 100 }, (_, i) => server.accepted(`peer ${i}`, 0));
     assertEquals(results.slice(0, 5).map((connection) => connection?.phase), Array(5).fill("listening"));
     assertEquals(results.slice(5, 69).map((connection) => connection?.phase), Array(64).fill("closed"));
@@ -64,6 +64,29 @@ describe("server", () => {
     assertLessOrEqual(now, 10_002);
     assertEquals(server.size, 0);
     assertEquals(server.stats().ended, { HANDSHAKE_TIMEOUT: 5 });
+  });
+
+  it("one address in its handshakes does not lock the others out", () => {
+    const server = new Server({}, seeded(new Random(1)));
+    const greedy = Array.from({ length: 1_000 }, () => server.accepted("greedy", 0));
+    assertEquals(greedy.filter((connection) => connection?.phase === "listening").length, 125);
+    assertEquals(server.accepted("other", 0)?.phase, "listening");
+    assertEquals(server.stats().refused, { PEER_LIMIT: 875 });
+    server.handleTimeout(10_000);
+    server.handleTimeout(10_002);
+    assertEquals(server.accepted("greedy", 10_002)?.phase, "listening");
+  });
+
+  it("a drain bounds those that are ending already", () => {
+    const pair = Pair.open({ server: { closeTimeout: 300 }, client: { closeTimeout: 60_000 } });
+    pair.server.consumes = false;
+    pair.send(pair.client, "x");
+    pair.act(pair.client, (connection, now) => connection.close(0, "", now));
+    pair.run(50);
+    assertEquals(pair.server.connection.phase, "answering");
+    pair.act(pair.server, (connection, now) => connection.close(0, "", now));
+    pair.run(400);
+    assertEquals(pair.server.connection.phase, "closed");
   });
 
   it("asks, waits for the answer without a word, and drops answers that come too late", () => {
