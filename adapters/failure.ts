@@ -144,6 +144,15 @@ export function listenError(address: Address, cause: unknown): HeartwireError {
   return transportError("listen on", address, cause);
 }
 
+/**
+ * Nobody has to handle this promise's rejection, since it is no mistake of the caller's that it tells of; who awaits it is told. The
+ * runtimes end a process for a rejection that nobody handles.
+ */
+export function quiet<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {});
+  return promise;
+}
+
 /** The error for an operation that its caller gave up by an AbortSignal; `cause` is the signal's reason. */
 export function cancelled(signal: AbortSignal): HeartwireError {
   return new HeartwireError("CANCELLED", "cancelled by the caller's signal", { cause: signal.reason });

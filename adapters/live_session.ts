@@ -13,7 +13,7 @@ import { type Agreement, type ConnectionEvent, type Conversation, HeartwireError
 import type { Address } from "./address.ts";
 import type { MessageHandler } from "./consumers.ts";
 import type { Driver } from "./driver.ts";
-import { cancelled, endError, type EndReason } from "./failure.ts";
+import { cancelled, endError, type EndReason, quiet } from "./failure.ts";
 import { Inbox } from "./inbox.ts";
 import { type Message, ReceivedMessage } from "./message.ts";
 import { Outbox } from "./outbox.ts";
@@ -213,12 +213,20 @@ export class LiveSession implements Session {
     try {
       return connection.send(bytes, now);
     } catch (error) {
-      // The peer closed meanwhile: no fault of the application's.
-      if (error instanceof HeartwireError && error.code === "ERR_HEARTWIRE_NOT_OPEN") {
-        throw this.#unsendable();
-      }
-      throw error;
+      throw this.#explained(error);
     }
+  }
+
+  /** What the connection threw; that the peer closed meanwhile is no fault of the application's. */
+  #explained(error: unknown): unknown {
+    const closed = error instanceof HeartwireError && error.code === "ERR_HEARTWIRE_NOT_OPEN";
+    return closed ? this.#unsendable() : error;
+  }
+
+  /** Fails a call at once: loudly if it was a mistake. */
+  #refused(error: unknown): Promise<never> {
+    const rejected = Promise.reject(error);
+    return this.#endErrors.has(error as Error) ? quiet(rejected) : rejected;
   }
 
   // What the application says.
@@ -241,9 +249,9 @@ export class LiveSession implements Session {
 
   send(data: string | Uint8Array, options: SignalOption = {}): Promise<void> {
     const { signal } = options;
-    if (signal?.aborted) return Promise.reject(cancelled(signal));
+    if (signal?.aborted) return quiet(Promise.reject(cancelled(signal)));
     const connection = this.#connection;
-    if (connection === null || this.#closing) return Promise.reject(this.#unsendable());
+    if (connection === null || this.#closing) return quiet(Promise.reject(this.#unsendable()));
     let bytes: Uint8Array;
     if (typeof data === "string") bytes = encoder.encode(data);
     else if (data instanceof Uint8Array) bytes = data;
@@ -254,7 +262,7 @@ export class LiveSession implements Session {
     try {
       result = this.#give(connection, bytes, now);
     } catch (error) {
-      return Promise.reject(error);
+      return this.#refused(error);
     }
     const promise = result === "accepted" ? ACCEPTED : this.#outbox.wait(bytes, signal);
     this.#host.driver.done(connection, now);
@@ -279,8 +287,12 @@ export class LiveSession implements Session {
 
   ping(options: PingOptions = {}): Promise<PingResult> {
     const connection = this.#connection;
-    if (connection === null) return Promise.reject(this.#unsendable());
-    return this.#pings.ask(connection, options);
+    if (connection === null) return quiet(Promise.reject(this.#unsendable()));
+    try {
+      return this.#pings.ask(connection, options);
+    } catch (error) {
+      return this.#refused(this.#explained(error));
+    }
   }
 
   stats(): SessionStats {

@@ -2,13 +2,14 @@
  * Sends that wait because the connection is blocked: in order, bounded, each with its signal.
  *
  * Rules: a message that waits is not copied; its sender must leave it alone until the promise settles. Each waits at most
- * until the connection ends. What a sender does not wait for piles up here, so beyond the bound a send fails at once.
+ * until the connection ends. What a sender does not wait for piles up here, so beyond the bound a send fails at once. A send that
+ * waited fails only because the connection ended or its signal said so: nobody has to handle that.
  *
  * @module
  */
 
 import { HeartwireError } from "../core/mod.ts";
-import { cancelled } from "./failure.ts";
+import { cancelled, quiet } from "./failure.ts";
 
 interface Entry {
   readonly bytes: Uint8Array;
@@ -48,21 +49,23 @@ export class Outbox {
         }),
       );
     }
-    return new Promise((resolve, reject) => {
-      const onAbort = (): void => {
-        this.#settle(entry);
-        reject(cancelled(signal!));
-      };
-      const entry: Entry = {
-        bytes,
-        resolve,
-        reject,
-        detach: () => signal?.removeEventListener("abort", onAbort),
-      };
-      signal?.addEventListener("abort", onAbort, { once: true });
-      this.#bytes += cost;
-      this.#queue.add(entry);
-    });
+    return quiet(
+      new Promise((resolve, reject) => {
+        const onAbort = (): void => {
+          this.#settle(entry);
+          reject(cancelled(signal!));
+        };
+        const entry: Entry = {
+          bytes,
+          resolve,
+          reject,
+          detach: () => signal?.removeEventListener("abort", onAbort),
+        };
+        signal?.addEventListener("abort", onAbort, { once: true });
+        this.#bytes += cost;
+        this.#queue.add(entry);
+      }),
+    );
   }
 
   #settle(entry: Entry): void {

@@ -7,7 +7,7 @@
 import { type ConnectionEvent, type Conversation, HeartwireError } from "../core/mod.ts";
 import { numberOption } from "../core/errors.ts";
 import type { Driver } from "./driver.ts";
-import { cancelled } from "./failure.ts";
+import { cancelled, quiet } from "./failure.ts";
 import type { PingOptions, PingResult } from "./session.ts";
 
 interface Waiting {
@@ -25,38 +25,35 @@ export class Pings {
     this.#driver = driver;
   }
 
-  /** Sends one. */
+  /** Sends one. Throws what the connection throws when it cannot. */
   ask(connection: Conversation, options: PingOptions): Promise<PingResult> {
     const { signal, timeout } = options;
-    if (signal?.aborted) return Promise.reject(cancelled(signal));
+    if (signal?.aborted) return quiet(Promise.reject(cancelled(signal)));
     const now = this.#driver.now();
-    let sequence: number;
-    try {
-      if (timeout !== undefined) numberOption("timeout", timeout, 0, Infinity);
-      sequence = connection.ping(now);
-    } catch (error) {
-      return Promise.reject(error);
-    }
-    const promise = new Promise<PingResult>((resolve, reject) => {
-      const giveUp = (error: HeartwireError): void => {
-        this.#take(sequence);
-        reject(error);
-      };
-      const onAbort = (): void => giveUp(cancelled(signal!));
-      const cancelAlarm = timeout === undefined ? null : this.#driver.at(now + timeout, () => {
-        giveUp(
-          new HeartwireError("TIMEOUT", `no answer to ping ${sequence} within ${timeout} ms`, {
-            retryable: true,
-          }),
-        );
-      });
-      signal?.addEventListener("abort", onAbort, { once: true });
-      const detach = (): void => {
-        cancelAlarm?.();
-        signal?.removeEventListener("abort", onAbort);
-      };
-      this.#waiting.set(sequence, { resolve, reject, detach });
-    });
+    if (timeout !== undefined) numberOption("timeout", timeout, 0, Infinity);
+    const sequence = connection.ping(now);
+    const promise = quiet(
+      new Promise<PingResult>((resolve, reject) => {
+        const giveUp = (error: HeartwireError): void => {
+          this.#take(sequence);
+          reject(error);
+        };
+        const onAbort = (): void => giveUp(cancelled(signal!));
+        const cancelAlarm = timeout === undefined ? null : this.#driver.at(now + timeout, () => {
+          giveUp(
+            new HeartwireError("TIMEOUT", `no answer to ping ${sequence} within ${timeout} ms`, {
+              retryable: true,
+            }),
+          );
+        });
+        signal?.addEventListener("abort", onAbort, { once: true });
+        const detach = (): void => {
+          cancelAlarm?.();
+          signal?.removeEventListener("abort", onAbort);
+        };
+        this.#waiting.set(sequence, { resolve, reject, detach });
+      }),
+    );
     this.#driver.done(connection, now);
     return promise;
   }

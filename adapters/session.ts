@@ -67,8 +67,14 @@ export interface Session extends AsyncIterable<Message>, AsyncDisposable {
    * is blocked it waits; until it resolves the bytes must not change. Sends keep their order, awaited or not.
    *
    * Rejects with {@link HeartwireError}: `ERR_HEARTWIRE_MESSAGE_TOO_LARGE`, `_SEND_QUEUE_FULL` (16 MiB wait already),
-   * `_NOT_CONNECTED` (between two connections; retryable), `_CLOSED` (the session is closed or closing), `_CANCELLED`, or
-   * with what ended the connection: `_DEAD`, `_LOST`, ...
+   * `_NOT_CONNECTED` (between two connections; retryable), `_CLOSED` (the session is closed or closing), `_CANCELLED`,
+   * `_DATA` (neither a string nor a Uint8Array), or with what ended the connection: `_DEAD`, `_LOST`, ...
+   *
+   * A send that nobody awaits may fail unseen because of its signal or because there is no connection any more: {@link Session.closed}
+   * and {@link Session.status} tell that. The caller's mistakes (`_MESSAGE_TOO_LARGE`, `_SEND_QUEUE_FULL`, `_DATA`) must be handled, as
+   * any rejection.
+   *
+   * Read while you send: a peer that answers what it reads and is not read from stops reading, and then both sides are blocked.
    */
   send(data: string | Uint8Array, options?: SignalOption): Promise<void>;
 
@@ -96,7 +102,8 @@ export interface Session extends AsyncIterable<Message>, AsyncDisposable {
 
   /**
    * Asks the peer for an answer, besides the automatic heartbeats. Rejects with `ERR_HEARTWIRE_TIMEOUT`, `_CANCELLED`, `_NOT_CONNECTED`,
-   * `_NOT_OPEN`, `_PINGS_OPEN` (64 are unanswered), or what ended the connection.
+   * `_CLOSED`, `_PINGS_OPEN` (64 are unanswered), or what ended the connection. As with {@link Session.send}, one that nobody awaits may
+   * fail unseen for want of an answer.
    */
   ping(options?: PingOptions): Promise<PingResult>;
 

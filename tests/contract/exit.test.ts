@@ -6,7 +6,7 @@
 import { spawn } from "node:child_process";
 import process from "node:process";
 import { describe, test } from "node:test";
-import { assertEquals, assertLess } from "@std/assert";
+import { assertEquals, assertLess, assertStringIncludes } from "@std/assert";
 import { runtime, testFile } from "../support/contract.ts";
 import { ROOT, runtimeCommand } from "../support/runtimes.ts";
 
@@ -20,8 +20,8 @@ interface Ended {
   lingered: number;
 }
 
-function run(scenario: string): Promise<Ended> {
-  const [command, ...args] = runtimeCommand(runtime, testFile("contract/programs/leaves.ts"), [scenario]);
+function run(...scenario: string[]): Promise<Ended> {
+  const [command, ...args] = runtimeCommand(runtime, testFile("contract/programs/leaves.ts"), scenario);
   const env: NodeJS.ProcessEnv = { ...process.env };
   delete env["NODE_TEST_CONTEXT"];
   const child = spawn(command!, args, { cwd: ROOT, env, stdio: ["ignore", "pipe", "pipe"] });
@@ -51,6 +51,7 @@ const scenarios = [
   "found dead",
   "closed with a ping's timeout pending",
   "a server with a signal, never used",
+  "sends and pings that nobody awaits, and the end",
 ];
 
 describe(`a ${runtime} process ends by itself`, () => {
@@ -59,6 +60,19 @@ describe(`a ${runtime} process ends by itself`, () => {
       const { code, output, lingered } = await run(scenario);
       assertEquals([code, output.trim()], [0, "done"]);
       assertLess(lingered, LINGER + 1_500);
+    });
+  }
+
+  const mistakes = [
+    ["DATA", "takes a string"],
+    ["MESSAGE_TOO_LARGE", "the peer accepts"],
+    ["SEND_QUEUE_FULL", "wait to be sent"],
+  ] as const;
+  for (const [code, message] of mistakes) {
+    test(`${code} that nobody awaits is noticed`, async () => {
+      const died = await run("--mistake", code);
+      assertEquals(died.code, 1);
+      assertStringIncludes(died.output, message);
     });
   }
 

@@ -2,11 +2,13 @@
  * A program that does something with sessions, says "done", and has then nothing left to do: it has to end by itself.
  *
  *   leaves.ts SCENARIO
+ *   leaves.ts --mistake CODE    makes a mistake that nobody awaits: it has to die of it
  *
  * @module
  */
 
 import process from "node:process";
+import type { Session } from "../../../adapters/api.ts";
 import {
   codeOf,
   connect,
@@ -77,10 +79,46 @@ const SCENARIOS: Record<string, () => Promise<unknown>> = {
     await pause(10);
     await server.close();
   },
+  async "sends and pings that nobody awaits, and the end"() {
+    const server = await listen("127.0.0.1:0", (session) => session.closed); // reads nothing
+    const session = await connect(server.address);
+    const again = await connect(server.address, { reconnect: { base: 60_000, floor: 60_000, cap: 60_000 } });
+    const closing = await connect(server.address);
+    for (const one of [session, again, closing]) {
+      for (let i = 0; i < 4; i++) void one.send(new Uint8Array(1_000_000)); // blocked after the first
+      void one.ping();
+    }
+    void closing.close();
+    for (const one of server.sessions) void one.send("unread");
+    await server.abort();
+    await Promise.all([session.closed, closing.closed]);
+    await eventually("lost", () => again.state === "lost");
+    for (const one of [session, again, closing]) {
+      void one.send("too late");
+      void one.ping();
+    }
+    again.abort();
+  },
 };
+
+/** What must be noticed although nobody awaits it. */
+const MISTAKES: Record<string, (session: Session) => unknown> = {
+  DATA: (session) => session.send(5 as unknown as string),
+  MESSAGE_TOO_LARGE: (session) => session.send(new Uint8Array(2 ** 20 + 1)),
+  SEND_QUEUE_FULL: (session) => {
+    for (let i = 0; i < 20; i++) void session.send(new Uint8Array(2 ** 20));
+  },
+};
+
+async function mistake(name: string): Promise<void> {
+  const server = await listen("127.0.0.1:0", (session) => session.closed);
+  MISTAKES[name]!(await connect(server.address));
+}
 
 if (process.argv[2] === "--list") {
   console.log(JSON.stringify(Object.keys(SCENARIOS)));
+} else if (process.argv[2] === "--mistake") {
+  await mistake(process.argv[3]!);
 } else {
   await SCENARIOS[process.argv[2]!]!();
   console.log("done");
