@@ -101,6 +101,11 @@ export class Inbox<M extends Message> {
     return count;
   }
 
+  /** Settles when the handler that takes the messages now takes no more; null if none does. */
+  get handling(): Promise<void> | null {
+    return this.#consumer instanceof HandlerLoop ? this.#consumer.finished : null;
+  }
+
   /** From now on messages go to `consumer`. Throws when another waits for them. */
   claim(consumer: Consumer): void {
     if (this.#consumer === consumer) return;

@@ -24,7 +24,13 @@ import type { Session } from "./session.ts";
 import type { Listener, ListenerSink, Platform, Transport } from "./transport.ts";
 import { listenUnix } from "./unix.ts";
 
-/** What a server does with a session. When what it returns is fulfilled, the session is closed in order; when it throws, aborted. */
+/**
+ * What a server does with a session. When it has returned (a promise: when that is fulfilled) and no {@link Session.onMessage} of the
+ * session runs any more, the session is closed in order. When it throws, the session is aborted.
+ *
+ * So `(session) => { session.onMessage(...); }` serves until the peer closes. A handler that reads by `for await` has to be `async` or
+ * return its promise, for an iteration that nobody waits for does not keep the session open.
+ */
 export type SessionHandler = (session: Session) => unknown;
 
 /** A listening server. */
@@ -191,6 +197,7 @@ class LiveServer implements Server, ListenerSink {
   async #serve(session: LiveSession): Promise<void> {
     try {
       await this.#handler(session);
+      await session.handled();
       await session.close();
     } catch (error) {
       session.handlerFailed(error);

@@ -150,6 +150,13 @@ export class LiveSession implements Session {
     this.#publish({ state: "lost", reason, retryIn });
   }
 
+  /** When no `onMessage` runs any more, however it ended: that is told elsewhere. */
+  async handled(): Promise<void> {
+    for (let loop = this.#inbox.handling; loop !== null; loop = this.#inbox.handling) {
+      await loop.catch(() => {});
+    }
+  }
+
   /** The session is over. */
   ended(reason: EndReason): void {
     if (this.#ended !== null) return;

@@ -45,7 +45,7 @@ export function connect(target: ConnectTarget, options?: ConnectOptions): Promis
  * Listens, and calls `handler` for each session. Resolves when it listens.
  *
  * @param address as for {@link connect}; port 0 takes a free one
- * @param handler when it returns the session is closed in order; when it throws the session alone is aborted
+ * @param handler when it is done, its `onMessage` included, the session is closed in order; when it throws the session alone is aborted
  * @param options heartbeat, limits, `authenticate`, `signal`
  * @throws HeartwireError `ERR_HEARTWIRE_ADDRESS_IN_USE`, `_ADDRESS_UNAVAILABLE`, `_FORBIDDEN`, `_DNS`, `_ADDRESS`, `_OPTION`, `_CANCELLED`
  */

@@ -55,6 +55,37 @@ describe("handlers", () => {
     assertEquals((await session.closed).kind, "closed");
   });
 
+  test("one that returns with onMessage running serves until the peer closes", async () => {
+    const { world, connect, reported } = await scene((session) => {
+      session.onMessage((message) => {
+        if (message.text() === "fault") throw new Error("fault");
+        session.send(message.bytes);
+      });
+    });
+    const session = await connect();
+    await world.run(1_000);
+    await session.send("x");
+    assertEquals((await world.until(session.messages().next())).value.text(), "x");
+    assertEquals((await world.until(session.close())).kind, "closed");
+    const failing = await connect();
+    await failing.send("fault");
+    assertEquals((await world.until(failing.closed)).code, "INTERNAL");
+    assertEquals(reported.map(String), ["Error: fault"]);
+  });
+
+  test("one that returns and gave its onMessage up closes its session in order", async () => {
+    const controller = new AbortController();
+    const { world, connect, reported } = await scene((session) => {
+      session.onMessage(() => controller.abort(), controller);
+    });
+    const session = await connect();
+    await world.run(1_000);
+    assertEquals(session.state, "live");
+    await session.send("enough");
+    assertEquals((await world.until(session.closed)).kind, "closed");
+    assertEquals(reported, []);
+  });
+
   test("is not called for a dial that was given up", async () => {
     let called = 0;
     const { world } = await scene(() => void called++);
