@@ -1,7 +1,7 @@
 /**
  * Addresses: from the text that a person writes to the one form that adapters dial and listen on, and back to a URL.
  *
- * Accepted are URLs (`heartwire://host:port`, `heartwire+unix:///path`) and the short forms of the command line:
+ * Accepted as text are URLs (`heartwire://host:port`, `heartwire+unix:///path`) and the short forms of the command line:
  * `host:port`, `host`, `:port`, a bare port, `[v6]:port`, and a path, which is what has a `/` or begins with `.`.
  *
  * Rules: one function reads them all, so that the library and the command cannot differ. Nothing is looked up and no
@@ -41,6 +41,9 @@ export interface UnixAddress {
 
 /** Where to dial or listen, and where a peer is. */
 export type Address = TcpAddress | UnixAddress;
+
+/** An address as an application may give it: text in any of its forms, a URL, or what this library gave. */
+export type AddressLike = string | URL | Address;
 
 /** What `sun_path` holds on Linux without its final zero. Longer paths are cut by some runtimes, not refused. */
 const UNIX_PATH_MAX = 107;
@@ -151,10 +154,20 @@ function isIPv6(host: string): boolean {
  * @throws {HeartwireError} `ERR_HEARTWIRE_ADDRESS` when it cannot be one; `ERR_HEARTWIRE_TLS_UNSUPPORTED` for
  * `heartwires://`.
  */
-export function parseAddress(text: string): Address {
-  if (typeof text !== "string") {
-    throw wrong(String(text), "it is not a string", "Write heartwire://host:port.");
+export function parseAddress(given: AddressLike): Address {
+  if (typeof given === "string") return parseText(given);
+  if (given instanceof URL) return parseText(given.href);
+  if (given?.kind === "tcp" && typeof given.host === "string") {
+    return tcpAddress(given.host, readPort(given.host, String(given.port)));
   }
+  if (given?.kind === "unix" && typeof given.path === "string") return readPath(given.path, given.path);
+  const got = given === null ? "null" : typeof given;
+  throw new HeartwireError("ADDRESS", `expected an address: text, a URL or an Address; got ${got}`, {
+    hint: "Write heartwire://host:port.",
+  });
+}
+
+function parseText(text: string): Address {
   const url = /^([a-z][a-z0-9+.-]*):\/\/(.*)$/is.exec(text);
   if (url === null) {
     if (text === "") throw wrong(text, "it is empty", "Write host:port, a path or a URL.");

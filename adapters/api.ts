@@ -5,7 +5,7 @@
  */
 
 export { parseAddress } from "./address.ts";
-export type { Address, TcpAddress, UnixAddress } from "./address.ts";
+export type { Address, AddressLike, TcpAddress, UnixAddress } from "./address.ts";
 export type { ConnectTarget } from "./connect.ts";
 export type { MessageHandler } from "./consumers.ts";
 export type { EndReason } from "./failure.ts";

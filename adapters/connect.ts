@@ -11,30 +11,29 @@ import {
   Client,
   type ClientAction,
   type ClientEvent,
+  type ClientOptions,
   type ConnectionEvent,
   type Conversation,
   HeartwireError,
 } from "../core/mod.ts";
-import { type Address, parseAddress } from "./address.ts";
+import { type Address, type AddressLike, parseAddress } from "./address.ts";
 import { Driver } from "./driver.ts";
 import { cancelled, dialError, endError } from "./failure.ts";
 import { LiveSession, type SessionHost } from "./live_session.ts";
-import { type ConnectOptions, report, show, unreadLimit } from "./options.ts";
+import { clientOptions, type ConnectOptions, report, show, unreadLimit } from "./options.ts";
 import type { Session } from "./session.ts";
 import type { Platform, Transport } from "./transport.ts";
 
 /** Where to connect to: one address, or several that are tried in turn; see `parseAddress` for the forms. */
-export type ConnectTarget = string | Address | readonly (string | Address)[];
+export type ConnectTarget = AddressLike | readonly AddressLike[];
 
 function readTargets(target: ConnectTarget): Address[] {
-  const targets = Array.isArray(target)
-    ? target as readonly (string | Address)[]
-    : [target as string | Address];
+  const targets = Array.isArray(target) ? target as readonly AddressLike[] : [target as AddressLike];
   if (targets.length === 0) {
     throw new HeartwireError("ADDRESS", "no address to connect to", { hint: "Name at least one." });
   }
   return targets.map((one) => {
-    const address = typeof one === "object" ? one : parseAddress(one);
+    const address = parseAddress(one);
     if (address.kind === "tcp" && address.port === 0) {
       throw new HeartwireError("ADDRESS", `cannot dial ${address.url}: port 0 is for listening`, {
         hint: "Name the port that the server listens on.",
@@ -50,9 +49,11 @@ export async function connectOn(
   target: ConnectTarget,
   options: ConnectOptions = {},
 ): Promise<Session> {
+  const addresses = readTargets(target);
+  const core = clientOptions(options, addresses.length);
   const { signal } = options;
   if (signal?.aborted) throw cancelled(signal);
-  return await new Dialer(platform, readTargets(target), options).first;
+  return await new Dialer(platform, addresses, options, core).first;
 }
 
 class Dialer implements SessionHost {
@@ -72,13 +73,17 @@ class Dialer implements SessionHost {
   #resolve!: (session: Session) => void;
   #reject!: (error: unknown) => void;
 
-  constructor(platform: Platform, addresses: readonly Address[], options: ConnectOptions) {
-    const { signal: _signal, onHandlerError: _onHandlerError, observe: _observe, ...core } = options;
+  constructor(
+    platform: Platform,
+    addresses: readonly Address[],
+    options: ConnectOptions,
+    core: ClientOptions,
+  ) {
     this.#platform = platform;
     this.#addresses = addresses;
     this.#options = options;
     this.window = unreadLimit(options);
-    this.#client = new Client({ ...core, endpoints: addresses.length }, platform.environment);
+    this.#client = new Client(core, platform.environment);
     this.driver = new Driver(this.#client, platform.clock, {
       event: (connection, event) => this.#event(connection, event),
       decide: () => this.#decide(),

@@ -13,13 +13,14 @@ import {
   type DrainOptions,
   HeartwireError,
   Server as CoreServer,
+  type ServerOptions,
   type ServerStats,
 } from "../core/mod.ts";
-import { type Address, parseAddress } from "./address.ts";
+import { type Address, type AddressLike, parseAddress } from "./address.ts";
 import { Driver } from "./driver.ts";
 import { cancelled, listenError } from "./failure.ts";
 import { LiveSession, type SessionHost } from "./live_session.ts";
-import { type ListenOptions, report, show, unreadLimit } from "./options.ts";
+import { type ListenOptions, report, serverOptions, show, unreadLimit } from "./options.ts";
 import type { Session } from "./session.ts";
 import type { Listener, ListenerSink, Platform, Transport } from "./transport.ts";
 import { listenUnix } from "./unix.ts";
@@ -63,19 +64,20 @@ export interface Server extends AsyncDisposable {
 /** Listens on a platform; see the runtimes' `listen`. */
 export async function listenOn(
   platform: Platform,
-  address: string | Address,
+  address: AddressLike,
   handler: SessionHandler,
   options: ListenOptions = {},
 ): Promise<Server> {
-  const { signal } = options;
-  if (signal?.aborted) throw cancelled(signal);
+  const where = parseAddress(address);
+  const core = serverOptions(options);
   if (typeof handler !== "function") {
     throw new HeartwireError("OPTION", "listen needs a handler of sessions", {
       hint: "Pass a function as the second argument: it is called with each session.",
     });
   }
-  const where = typeof address === "object" ? address : parseAddress(address);
-  const server = new LiveServer(platform, handler, options);
+  const { signal } = options;
+  if (signal?.aborted) throw cancelled(signal);
+  const server = new LiveServer(platform, handler, options, core);
   try {
     server.listens(
       where.kind === "unix"
@@ -114,11 +116,10 @@ class LiveServer implements Server, ListenerSink {
   #listening = true;
   #resolveClosed!: () => void;
 
-  constructor(platform: Platform, handler: SessionHandler, options: ListenOptions) {
-    const { signal: _signal, onHandlerError: _handler, observe: _observe, authenticate, ...core } = options;
+  constructor(platform: Platform, handler: SessionHandler, options: ListenOptions, core: ServerOptions) {
     this.#handler = handler;
     this.#options = options;
-    this.#core = new CoreServer({ ...core, ask: authenticate !== undefined }, platform.environment);
+    this.#core = new CoreServer(core, platform.environment);
     this.#driver = new Driver(this.#core, platform.clock, {
       event: (connection, event) => this.#event(connection, event),
       decide: () => this.#decide(),

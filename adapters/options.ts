@@ -4,7 +4,9 @@
  * @module
  */
 
+import { optionError, unknownOption } from "../core/errors.ts";
 import type { ClientOptions, ConnectionEvent, ServerOptions } from "../core/mod.ts";
+import { resolveClient, resolveServer } from "../core/options.ts";
 import type { Address } from "./address.ts";
 import type { Session } from "./session.ts";
 
@@ -57,6 +59,42 @@ export interface ListenOptions extends Omit<ServerOptions, "ask" | "secureTransp
   readonly authenticate?: (peer: Peer) => boolean | PromiseLike<boolean>;
   /** Closes the server in good order, as `close()` does; before it listens, `listen` rejects with `ERR_HEARTWIRE_CANCELLED`. */
   readonly signal?: AbortSignal | undefined;
+}
+
+/** Checks what core cannot: names, callbacks and the signal. `core` are the names that core has, `own` those that an adapter sets. */
+function check(
+  options: CommonOptions & { readonly signal?: unknown },
+  core: object,
+  own: readonly string[],
+  callbacks: readonly string[],
+): void {
+  if (typeof options !== "object" || options === null) throw optionError("options", "an object", options);
+  const names = [...Object.keys(core).filter((name) => !own.includes(name)), ...callbacks, "signal"];
+  for (const [name, value] of Object.entries(options)) {
+    if (!names.includes(name)) throw unknownOption(name, names);
+    if (callbacks.includes(name) && value !== undefined && typeof value !== "function") {
+      throw optionError(name, "a function", value);
+    }
+  }
+  const { signal } = options;
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw optionError("signal", "an AbortSignal", signal);
+  }
+}
+
+/** Checks the options of `connect` and returns core's. */
+export function clientOptions(options: ConnectOptions, endpoints: number): ClientOptions {
+  check(options, resolveClient(), ["endpoints", "secureTransport"], ["onHandlerError", "observe"]);
+  const { signal: _signal, onHandlerError: _onHandlerError, observe: _observe, ...core } = options;
+  return { ...core, endpoints };
+}
+
+/** Checks the options of `listen` and returns core's. */
+export function serverOptions(options: ListenOptions): ServerOptions {
+  check(options, resolveServer(), ["ask", "secureTransport"], ["onHandlerError", "observe", "authenticate"]);
+  const { signal: _signal, onHandlerError: _onHandlerError, observe: _observe, authenticate, ...core } =
+    options;
+  return { ...core, ask: authenticate !== undefined };
 }
 
 /** Calls the application's reporter, or the default; what that throws changes nothing. */

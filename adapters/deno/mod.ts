@@ -20,7 +20,7 @@
  * @module
  */
 
-import type { Address } from "../address.ts";
+import type { AddressLike } from "../address.ts";
 import { connectOn, type ConnectTarget } from "../connect.ts";
 import { listenOn, type Server, type SessionHandler } from "../listen.ts";
 import type { ConnectOptions, ListenOptions } from "../options.ts";
@@ -32,7 +32,7 @@ export * from "../api.ts";
 /**
  * Connects to a server. Resolves when the session is live.
  *
- * @param target `heartwire://host:port`, `heartwire+unix:///path`, a short form, or several that are tried in turn
+ * @param target `heartwire://host:port`, `heartwire+unix:///path`, a short form, a `URL`, or several that are tried in turn
  * @param options heartbeat, limits, `reconnect`, `signal`
  * @throws HeartwireError `ERR_HEARTWIRE_REFUSED`, `_DNS`, `_UNREACHABLE`, `_DIAL_TIMEOUT`, `_ADDRESS`, `_OPTION`, `_CANCELLED`, or why the
  * handshake failed: `_NOT_HEARTWIRE`, `_BUSY`, `_UNAUTHORIZED`, `_HANDSHAKE_TIMEOUT`, ...
@@ -50,7 +50,7 @@ export function connect(target: ConnectTarget, options?: ConnectOptions): Promis
  * @throws HeartwireError `ERR_HEARTWIRE_ADDRESS_IN_USE`, `_ADDRESS_UNAVAILABLE`, `_FORBIDDEN`, `_DNS`, `_ADDRESS`, `_OPTION`, `_CANCELLED`
  */
 export function listen(
-  address: string | Address,
+  address: AddressLike,
   handler: SessionHandler,
   options?: ListenOptions,
 ): Promise<Server> {

@@ -57,6 +57,22 @@ describe("addresses that are", () => {
   }
 });
 
+describe("addresses that are no text", () => {
+  test("URLs", () => {
+    assertEquals(parseAddress(new URL("heartwire://10.0.0.2:9000")), tcpAddress("10.0.0.2", 9000));
+    assertEquals(parseAddress(new URL("heartwire://[::1]/")), tcpAddress("::1", 7433));
+    assertEquals(parseAddress(new URL("heartwire+unix:///run/a%20b")), unixAddress("/run/a b"));
+    const error = assertThrows(() => parseAddress(new URL("http://10.0.0.2")), HeartwireError);
+    assertEquals(error.code, "ERR_HEARTWIRE_ADDRESS");
+  });
+
+  test("addresses", () => {
+    for (const address of [tcpAddress("fe80::1%eth0", 1), unixAddress("./a b")]) {
+      assertEquals(parseAddress(address), address);
+    }
+  });
+});
+
 describe("addresses that are not", () => {
   const wrong: readonly (readonly [string, RegExp])[] = [
     ["", /empty/],
@@ -101,10 +117,12 @@ describe("addresses that are not", () => {
     assertEquals(error.code, "ERR_HEARTWIRE_TLS_UNSUPPORTED");
   });
 
-  test("what is no string at all", () => {
-    for (const value of [undefined, null, {}, 7433]) {
+  test("what is nothing of the kind", () => {
+    const odd = [{ kind: "tcp" }, { kind: "tcp", host: "x", port: -1 }, { kind: "unix" }, unixAddress("")];
+    for (const value of [undefined, null, {}, 7433, ...odd]) {
       const error = assertThrows(() => parseAddress(value as unknown as string), HeartwireError);
       assertEquals(error.code, "ERR_HEARTWIRE_ADDRESS");
+      assertEquals(error.hint === "", false, "says what to write instead");
     }
   });
 

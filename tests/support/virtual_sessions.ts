@@ -67,7 +67,7 @@ export function watch(session: Session): Status[] {
 /** What a promise was rejected with, or null. Never rejects itself. */
 export function failure(
   promise: Promise<unknown>,
-): Promise<{ code: string; retryable: boolean; cause: unknown } | null> {
+): Promise<{ code: string; message: string; hint: string; retryable: boolean; cause: unknown } | null> {
   // deno-lint-ignore no-explicit-any
   return promise.then(() => null, (error) => error as any);
 }
