@@ -94,12 +94,12 @@ function readHostPort(text: string, rest: string): TcpAddress {
   const bracketed = /^\[([^\]]*)\](?::(.*))?$/s.exec(rest);
   if (bracketed !== null) {
     const host = bracketed[1]!.replace(/%25/, "%");
-    if (!isIPv6(host)) {
+    if (groupsOf(host) === null) {
       throw wrong(text, `${JSON.stringify(host)} is not an IPv6 address`, "Brackets hold IPv6 only.");
     }
     return tcpAddress(host, bracketed[2] === undefined ? DEFAULT_PORT : readPort(text, bracketed[2]));
   }
-  if (isIPv6(rest)) return tcpAddress(rest, DEFAULT_PORT);
+  if (groupsOf(rest) !== null) return tcpAddress(rest, DEFAULT_PORT);
   const colon = rest.lastIndexOf(":");
   const host = colon < 0 ? rest : rest.slice(0, colon);
   if (!/^[\p{L}\p{N}._-]*$/u.test(host)) {
@@ -123,29 +123,45 @@ function isIPv4(host: string): boolean {
   return parts.length === 4 && parts.every((part) => /^(0|[1-9]\d{0,2})$/.test(part) && Number(part) <= 255);
 }
 
-/** RFC 4291 section 2.2: eight groups, `::` for zeros once, the last two groups perhaps as IPv4; a zone may follow. */
-function isIPv6(host: string): boolean {
+/**
+ * The eight groups of an IPv6 address, or null if it is none. RFC 4291 section 2.2: `::` for zeros once, the last two groups
+ * perhaps as IPv4; a zone may follow.
+ */
+function groupsOf(host: string): number[] | null {
   const [bare, zone, ...more] = host.split("%") as [string, ...string[]];
-  if (more.length > 0 || (zone !== undefined && !/^[\w.-]+$/.test(zone))) return false;
+  if (more.length > 0 || (zone !== undefined && !/^[\w.-]+$/.test(zone))) return null;
+  const sides: number[][] = [];
   const halves = bare.split("::");
-  if (halves.length > 2) return false;
-  let groups = 0;
-  for (let half = 0; half < halves.length; half++) {
-    if (halves[half] === "") {
-      if (halves.length === 1) return false;
-      continue;
+  for (const [half, text] of halves.entries()) {
+    const groups: number[] = [];
+    const parts = text === "" ? [] : text.split(":");
+    for (const [at, part] of parts.entries()) {
+      if (/^[0-9a-f]{1,4}$/i.test(part)) groups.push(parseInt(part, 16));
+      else if (half === halves.length - 1 && at === parts.length - 1 && isIPv4(part)) {
+        const [a, b, c, d] = part.split(".").map(Number) as [number, number, number, number];
+        groups.push(a * 256 + b, c * 256 + d);
+      } else return null;
     }
-    const parts = halves[half]!.split(":");
-    for (let at = 0; at < parts.length; at++) {
-      const last = half === halves.length - 1 && at === parts.length - 1;
-      if (last && parts[at]!.includes(".")) {
-        if (!isIPv4(parts[at]!)) return false;
-        groups += 2;
-      } else if (/^[0-9a-f]{1,4}$/i.test(parts[at]!)) groups += 1;
-      else return false;
-    }
+    sides.push(groups);
   }
-  return halves.length === 2 ? groups <= 7 : groups === 8;
+  const [left, right, ...others] = sides as [number[], ...number[][]];
+  const zeros = 8 - left.length - (right?.length ?? 0);
+  if (others.length > 0 || (right === undefined ? zeros !== 0 : zeros < 1)) return null;
+  return [...left, ...new Array<number>(zeros).fill(0), ...right ?? []];
+}
+
+/**
+ * The network that whoever is at a host may choose addresses from: an IPv6 host's /64, which is the least that a subscriber gets; an
+ * IPv4 host alone, also when it is written as IPv6.
+ */
+export function networkOf(host: string): string {
+  const groups = groupsOf(host);
+  if (groups === null) return host;
+  const [high, low] = groups.slice(6) as [number, number];
+  if (groups.slice(0, 6).join() === "0,0,0,0,0,65535") {
+    return [high >> 8, high & 255, low >> 8, low & 255].join(".");
+  }
+  return `${groups.slice(0, 4).map((group) => group.toString(16)).join(":")}::/64`;
 }
 
 /**

@@ -16,7 +16,7 @@ import {
   type ServerOptions,
   type ServerStats,
 } from "../core/mod.ts";
-import { type Address, type AddressLike, parseAddress } from "./address.ts";
+import { type Address, type AddressLike, networkOf, parseAddress } from "./address.ts";
 import { Driver } from "./driver.ts";
 import { cancelled, listenError } from "./failure.ts";
 import { LiveSession, type SessionHost } from "./live_session.ts";
@@ -100,8 +100,7 @@ let unnamed = 0;
 function keyOf(remote: Address): string {
   // Clients of a Unix socket have no name: each counts for itself, and whoever may open the file may come.
   if (remote.kind === "unix") return `unix ${++unnamed}`;
-  // An IPv4 peer of a socket that listens on IPv6 too is the same peer.
-  return remote.host.replace(/^::ffff:/i, "");
+  return networkOf(remote.host);
 }
 
 class LiveServer implements Server, ListenerSink {

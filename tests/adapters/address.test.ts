@@ -5,7 +5,7 @@
 
 import { describe, test } from "node:test";
 import { assertEquals, assertMatch, assertThrows } from "@std/assert";
-import { parseAddress, tcpAddress, unixAddress } from "../../adapters/address.ts";
+import { networkOf, parseAddress, tcpAddress, unixAddress } from "../../adapters/address.ts";
 import { HeartwireError } from "../../core/mod.ts";
 
 describe("addresses that are", () => {
@@ -128,5 +128,31 @@ describe("addresses that are not", () => {
 
   test("a path of 107 bytes still is", () => {
     assertEquals(parseAddress(`/tmp/${"x".repeat(102)}`).kind, "unix");
+  });
+});
+
+describe("the network of a host", () => {
+  const same: readonly (readonly string[])[] = [
+    ["192.0.2.1", "::ffff:192.0.2.1", "::FFFF:c000:201", "0:0:0:0:0:ffff:192.0.2.1"],
+    ["192.0.2.2", "::ffff:192.0.2.2"],
+    [
+      "2001:db8::1",
+      "2001:DB8::ffff:ffff:ffff:ffff",
+      "2001:0db8:0:0:1:2:3:4",
+      "2001:db8:0:0::",
+      "2001:db8::192.0.2.1",
+    ],
+    ["2001:db8:0:1::1", "2001:db8:0:1:8000::"],
+    ["fe80::1%eth0", "fe80::2"],
+    ["::1", "::2"],
+    ["name.example"],
+    [""],
+  ];
+  for (const hosts of same) {
+    test(hosts.join(", "), () => assertEquals(new Set(hosts.map(networkOf)).size, 1));
+  }
+
+  test("differs between these", () => {
+    assertEquals(new Set(same.map(([host]) => networkOf(host!))).size, same.length);
   });
 });

@@ -168,6 +168,16 @@ describe("admission", () => {
     assertEquals((await failure(keyed.connect()))?.code, "ERR_HEARTWIRE_PEER_LIMIT");
   });
 
+  test("an IPv6 peer counts with its /64", async () => {
+    const { world, connect } = await scene(keep([]), { maxConnectionsPerKey: 1 });
+    const results: string[] = [];
+    for (const host of ["2001:db8::1", "2001:db8:0:0:ffff::2", "2001:db8:0:1::1"]) {
+      world.host = host;
+      results.push((await failure(connect()))?.code ?? "in");
+    }
+    assertEquals(results, ["in", "ERR_HEARTWIRE_PEER_LIMIT", "in"]);
+  });
+
   test("a connection that is refused without a word is a loss to its client", async () => {
     const { world, connect } = await scene(keep([]), { maxConnections: 1 });
     await connect();

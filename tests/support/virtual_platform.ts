@@ -165,6 +165,8 @@ export class VirtualWorld {
   /** From one end to the other, ms. */
   latency = 1;
   taking: Taking = "at once";
+  /** Where the next dials come from. */
+  host = "10.0.0.1";
   /** What the next dials end in: an error, never ("hang"), or (default) a transport if somebody listens. */
   dialing: { code: string } | "hang" | null = null;
   /** All that are not destroyed. */
@@ -240,7 +242,7 @@ export class VirtualWorld {
       if (how !== null || sink === undefined) {
         return failed(Object.assign(new Error("dial"), how ?? { code: "ECONNREFUSED" }));
       }
-      const own = tcpAddress("10.0.0.1", ++this.#port);
+      const own = tcpAddress(this.host, ++this.#port);
       const pair = [
         new VirtualTransport(this, own, address),
         new VirtualTransport(this, address, own),
