@@ -16,11 +16,12 @@ import {
   type Conversation,
   HeartwireError,
 } from "../core/mod.ts";
+import { resolveClient } from "../core/options.ts";
 import { type Address, type AddressLike, parseAddress } from "./address.ts";
 import { Driver } from "./driver.ts";
 import { cancelled, dialError, endError } from "./failure.ts";
 import { LiveSession, type SessionHost } from "./live_session.ts";
-import { clientOptions, type ConnectOptions, report, show, unreadLimit } from "./options.ts";
+import { clientOptions, type ConnectOptions, report, show } from "./options.ts";
 import type { Session } from "./session.ts";
 import type { Platform, Transport } from "./transport.ts";
 
@@ -82,7 +83,7 @@ class Dialer implements SessionHost {
     this.#platform = platform;
     this.#addresses = addresses;
     this.#options = options;
-    this.window = unreadLimit(options);
+    this.window = resolveClient(core).window;
     this.#client = new Client(core, platform.environment);
     this.driver = new Driver(this.#client, platform.clock, {
       event: (connection, event) => this.#event(connection, event),

@@ -16,11 +16,12 @@ import {
   type ServerOptions,
   type ServerStats,
 } from "../core/mod.ts";
+import { resolveServer } from "../core/options.ts";
 import { type Address, type AddressLike, networkOf, parseAddress } from "./address.ts";
 import { Driver } from "./driver.ts";
 import { cancelled, listenError } from "./failure.ts";
 import { LiveSession, type SessionHost } from "./live_session.ts";
-import { type ListenOptions, report, serverOptions, show, unreadLimit } from "./options.ts";
+import { type ListenOptions, report, serverOptions, show } from "./options.ts";
 import type { Session } from "./session.ts";
 import type { Listener, ListenerSink, Platform, Transport } from "./transport.ts";
 import { listenUnix } from "./unix.ts";
@@ -109,6 +110,7 @@ class LiveServer implements Server, ListenerSink {
   readonly #open = new Set<Session>();
   readonly #handler: SessionHandler;
   readonly #options: ListenOptions;
+  readonly #window: number;
   readonly #core: CoreServer;
   readonly #driver: Driver<Conversation, ConnectionEvent>;
   #listener: Listener | null = null;
@@ -118,6 +120,7 @@ class LiveServer implements Server, ListenerSink {
   constructor(platform: Platform, handler: SessionHandler, options: ListenOptions, core: ServerOptions) {
     this.#handler = handler;
     this.#options = options;
+    this.#window = resolveServer(core).window;
     this.#core = new CoreServer(core, platform.environment);
     this.#driver = new Driver(this.#core, platform.clock, {
       event: (connection, event) => this.#event(connection, event),
@@ -174,7 +177,7 @@ class LiveServer implements Server, ListenerSink {
     const driver = this.#driver;
     return {
       driver,
-      window: unreadLimit(this.#options),
+      window: this.#window,
       close: (code, text) => {
         const now = driver.now();
         connection.close(code, text, now);

@@ -116,8 +116,3 @@ export function show(options: CommonOptions, session: Session, event: Connection
     report(options, error, session, `the observer of ${session.remote.url} failed`);
   }
 }
-
-/** What may wait unread of earlier conversations: what the peer may have under way, as core/options.ts has it. */
-export function unreadLimit(options: ConnectOptions | ListenOptions): number {
-  return options.window ?? Math.max(2 ** 20, options.maxMessage ?? 0);
-}

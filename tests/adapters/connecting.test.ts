@@ -204,6 +204,19 @@ describe("reconnect", () => {
     assertEquals(session.stats().discarded, discarded);
   });
 
+  test("the longest message that may come survives unread", async () => {
+    const maxMessage = 3 * 2 ** 20;
+    const there: Session[] = [];
+    const { world, connect } = await scene(keep(there));
+    const session = await connect({ reconnect: true, maxMessage });
+    await world.run(10);
+    await there[0]!.send(new Uint8Array(maxMessage));
+    await world.run(1_000);
+    world.pairs[0]![0].reset();
+    while (session.stats().conversations === 1) await world.run(10);
+    assertEquals([session.stats().discarded, session.stats().unread], [0, 1]);
+  });
+
   test("close while it waits to dial again ends it", async () => {
     const { world, connect } = await scene(keep([]));
     const session = await connect({ reconnect: { floor: 5_000, base: 6_000 } });
