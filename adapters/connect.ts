@@ -62,6 +62,7 @@ class Dialer implements SessionHost {
   readonly first: Promise<Session>;
   readonly driver: Driver<Conversation, ConnectionEvent>;
   readonly window: number;
+  peer: Address;
   readonly #platform: Platform;
   readonly #addresses: readonly Address[];
   readonly #options: ConnectOptions;
@@ -82,6 +83,7 @@ class Dialer implements SessionHost {
   ) {
     this.#platform = platform;
     this.#addresses = addresses;
+    this.peer = addresses[0]!;
     this.#options = options;
     this.window = resolveClient(core).window;
     this.#client = new Client(core, platform.environment);
@@ -138,6 +140,7 @@ class Dialer implements SessionHost {
   }
 
   #dial(attempt: number, address: Address): void {
+    this.peer = address;
     const dialed = (transport: Transport): void => {
       this.#dials.delete(attempt);
       const now = this.driver.now();
@@ -173,7 +176,7 @@ class Dialer implements SessionHost {
       case "ended":
         this.#settled();
         this.#session.ended(event.reason);
-        return this.#reject(endError(event.reason)); // of no effect once it was live
+        return this.#reject(endError(event.reason, this.peer)); // of no effect once it was live
     }
   }
 

@@ -155,7 +155,10 @@ export function quiet<T>(promise: Promise<T>): Promise<T> {
 
 /** The error for an operation that its caller gave up by an AbortSignal; `cause` is the signal's reason. */
 export function cancelled(signal: AbortSignal): HeartwireError {
-  return new HeartwireError("CANCELLED", "cancelled by the caller's signal", { cause: signal.reason });
+  return new HeartwireError("CANCELLED", "cancelled by the caller's signal", {
+    hint: "The cause is the signal's reason; to go on, call again with a signal that is not aborted.",
+    cause: signal.reason,
+  });
 }
 
 /** What happened, in a line. A peer's text is quoted, so that it cannot pass for ours or control a terminal. */
@@ -187,16 +190,30 @@ function describe(reason: EndReason): string {
   }
 }
 
-/** The error that an operation fails with because its session ended so; the reason is its `cause`. */
-export function endError(reason: EndReason): HeartwireError {
+/**
+ * The error that an operation fails with because its session ended so; the reason is its `cause`.
+ *
+ * @param peer whom it names
+ */
+export function endError(reason: EndReason, peer?: Address): HeartwireError {
+  const message = peer === undefined ? describe(reason) : `${peer.url}: ${describe(reason)}`;
   if (reason.kind === "dialFailed") {
     const { cause } = reason;
-    if (cause instanceof HeartwireError) return cause;
-    return new HeartwireError("DIAL_FAILED", describe(reason), { retryable: true, cause });
+    if (!(cause instanceof HeartwireError)) {
+      return new HeartwireError("DIAL_FAILED", message, { retryable: true, cause });
+    }
+    if (peer === undefined || cause.message.includes(peer.url)) return cause;
+    // Core's own, for a dial that took too long: it knows no addresses.
+    const { code, retryable, hint } = cause;
+    return new HeartwireError(code.slice(14), `cannot dial ${peer.url}: ${cause.message}`, {
+      retryable,
+      hint,
+      cause,
+    });
   }
   if (reason.kind === "closed") {
-    return new HeartwireError("CLOSED", describe(reason), { hint: "Open a new session.", cause: reason });
+    return new HeartwireError("CLOSED", message, { hint: "Open a new session.", cause: reason });
   }
   const { retryable, hint } = CODES[reason.code];
-  return new HeartwireError(reason.code, describe(reason), { retryable, hint, cause: reason });
+  return new HeartwireError(reason.code, message, { retryable, hint, cause: reason });
 }

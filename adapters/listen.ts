@@ -178,6 +178,7 @@ class LiveServer implements Server, ListenerSink {
     return {
       driver,
       window: this.#window,
+      peer: driver.transportOf(connection)!.remote,
       close: (code, text) => {
         const now = driver.now();
         connection.close(code, text, now);

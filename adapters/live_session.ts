@@ -27,6 +27,8 @@ export interface SessionHost {
   readonly driver: Driver<Conversation, ConnectionEvent>;
   /** What may wait unread of earlier conversations, bytes. */
   readonly window: number;
+  /** Whom errors name: where the peer came from, or what was dialled last. */
+  readonly peer: Address;
   close(code: number, text: string): void;
   abort(text: string): void;
   /** The application's handler failed: end the session and tell the peer no more than that. */
@@ -39,6 +41,16 @@ export interface SessionHost {
 const WAITING_MAX = 16 * 2 ** 20;
 const ACCEPTED = Promise.resolve();
 const encoder = new TextEncoder();
+
+function notData(data: unknown): HeartwireError {
+  return new HeartwireError(
+    "DATA",
+    `send takes a string or a Uint8Array, not ${data === null ? data : typeof data}`,
+    {
+      hint: "Encode other values first: JSON.stringify(value), or new Uint8Array(buffer).",
+    },
+  );
+}
 
 /** A session that is or was connected. */
 export class LiveSession implements Session {
@@ -67,7 +79,7 @@ export class LiveSession implements Session {
     this.#host = host;
     const { driver } = host;
     this.#feed = new StatusFeed({ state: "connecting", attempt: 1 }, driver.now());
-    this.#pings = new Pings(driver);
+    this.#pings = new Pings(host);
     this.closed = new Promise((resolve) => this.#resolveClosed = resolve);
     this.#inbox = new Inbox({
       processed: (message) => {
@@ -178,7 +190,7 @@ export class LiveSession implements Session {
   }
 
   #endError(reason: EndReason): HeartwireError {
-    const error = endError(reason);
+    const error = endError(reason, this.#host.peer);
     this.#endErrors.add(error);
     return error;
   }
@@ -186,12 +198,15 @@ export class LiveSession implements Session {
   /** Why nothing can be sent now. */
   #unsendable(): HeartwireError {
     if (this.#ended !== null) return this.#endError(this.#ended);
+    const { url } = this.#host.peer;
     if (this.#closing || this.#connection !== null) {
-      const error = new HeartwireError("CLOSED", "the session is closing: nothing more can be sent");
+      const error = new HeartwireError("CLOSED", `${url}: the session is closing: nothing more can be sent`, {
+        hint: "Send before you close; to go on, open a new session.",
+      });
       this.#endErrors.add(error);
       return error;
     }
-    return new HeartwireError("NOT_CONNECTED", "there is no connection at this time", {
+    return new HeartwireError("NOT_CONNECTED", `${url}: there is no connection at this time`, {
       retryable: true,
       hint: "Wait for the status `live`, then send again.",
       cause: this.#lastReason,
@@ -262,7 +277,7 @@ export class LiveSession implements Session {
     let bytes: Uint8Array;
     if (typeof data === "string") bytes = encoder.encode(data);
     else if (data instanceof Uint8Array) bytes = data;
-    else return Promise.reject(new HeartwireError("DATA", "send takes a string or a Uint8Array"));
+    else return this.#refused(notData(data));
     if (!this.#outbox.empty) return this.#outbox.wait(bytes, signal);
     const now = this.#host.driver.now();
     let result: "accepted" | "blocked";

@@ -6,6 +6,7 @@
 
 import { type ConnectionEvent, type Conversation, HeartwireError } from "../core/mod.ts";
 import { numberOption } from "../core/errors.ts";
+import type { Address } from "./address.ts";
 import type { Driver } from "./driver.ts";
 import { cancelled, quiet } from "./failure.ts";
 import type { PingOptions, PingResult } from "./session.ts";
@@ -16,20 +17,27 @@ interface Waiting {
   readonly detach: () => void;
 }
 
+/** What pings need of a session's host. */
+interface PingHost {
+  readonly driver: Driver<Conversation, ConnectionEvent>;
+  readonly peer: Address;
+}
+
 /** The waiting pings of one session. */
 export class Pings {
-  readonly #driver: Driver<Conversation, ConnectionEvent>;
+  readonly #host: PingHost;
   readonly #waiting = new Map<number, Waiting>();
 
-  constructor(driver: Driver<Conversation, ConnectionEvent>) {
-    this.#driver = driver;
+  constructor(host: PingHost) {
+    this.#host = host;
   }
 
   /** Sends one. Throws what the connection throws when it cannot. */
   ask(connection: Conversation, options: PingOptions): Promise<PingResult> {
     const { signal, timeout } = options;
+    const { url } = this.#host.peer;
     if (signal?.aborted) return quiet(Promise.reject(cancelled(signal)));
-    const now = this.#driver.now();
+    const now = this.#host.driver.now();
     if (timeout !== undefined) numberOption("timeout", timeout, 0, Infinity);
     const sequence = connection.ping(now);
     const promise = quiet(
@@ -39,10 +47,11 @@ export class Pings {
           reject(error);
         };
         const onAbort = (): void => giveUp(cancelled(signal!));
-        const cancelAlarm = timeout === undefined ? null : this.#driver.at(now + timeout, () => {
+        const cancelAlarm = timeout === undefined ? null : this.#host.driver.at(now + timeout, () => {
           giveUp(
-            new HeartwireError("TIMEOUT", `no answer to ping ${sequence} within ${timeout} ms`, {
+            new HeartwireError("TIMEOUT", `${url}: no answer to ping ${sequence} within ${timeout} ms`, {
               retryable: true,
+              hint: "The peer is slow or gone; the status tells when it is held dead.",
             }),
           );
         });
@@ -54,7 +63,7 @@ export class Pings {
         this.#waiting.set(sequence, { resolve, reject, detach });
       }),
     );
-    this.#driver.done(connection, now);
+    this.#host.driver.done(connection, now);
     return promise;
   }
 

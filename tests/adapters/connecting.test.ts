@@ -4,7 +4,7 @@
  */
 
 import { describe, test } from "node:test";
-import { assert, assertEquals, assertGreaterOrEqual, assertLessOrEqual } from "@std/assert";
+import { assert, assertEquals, assertGreaterOrEqual, assertLessOrEqual, assertNotEquals } from "@std/assert";
 import type { Message, Session } from "../../adapters/api.ts";
 import { connectOn } from "../../adapters/connect.ts";
 import { VirtualWorld } from "../support/virtual_platform.ts";
@@ -92,6 +92,23 @@ describe("connect", () => {
       "OPTION",
     ]);
     assertEquals(world.dials, 0);
+  });
+
+  test("every way to fail names the peer and says what can be done", async () => {
+    const nobody = "heartwire://10.0.0.9:1";
+    const errors = [];
+    for (const dialing of [null, "hang", { code: "ESOMETHING" }] as const) {
+      const world = new VirtualWorld();
+      world.dialing = dialing;
+      errors.push(await world.until(failure(connectOn(world.platform, [nobody, nobody]))));
+    }
+    const { connect } = await scene(keep([]), { authenticate: () => false });
+    errors.push(await failure(connect()));
+    for (const error of errors) {
+      assertEquals(error!.message.match(/heartwire:\/\/10\.0\.0\.[29]:\d+/g)?.length, 1, error!.message);
+      assertNotEquals(error!.hint, "");
+    }
+    assertEquals(errors.at(-1)!.message, `${HERE}: refused by the peer (UNAUTHORIZED)`);
   });
 
   test("is called off by its signal at every stage", async () => {

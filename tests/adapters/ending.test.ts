@@ -129,6 +129,44 @@ describe("close", () => {
   });
 });
 
+describe("errors", () => {
+  test("of an ended session name the peer, on both sides, and say what can be done", async () => {
+    const there: Session[] = [];
+    const { world, connect } = await scene(keep(there), BEAT);
+    const session = await connect({ ...BEAT, reconnect: true });
+    await world.run(10);
+    const us = world.pairs[0]![0].local.url;
+    const signal = AbortSignal.abort();
+    const errors = [await failure(session.send("", { signal })), await failure(session.send(5 as never))];
+    assertEquals(errors.map((error) => [error!.code.slice(14), error!.hint !== ""]), [
+      ["CANCELLED", true],
+      ["DATA", true],
+    ]);
+    for (const end of world.pairs[0]!) end.cut = true;
+    const timed = failure(session.ping({ timeout: 100 }));
+    const pings = [failure(session.ping()), failure(there[0]!.ping())];
+    await world.run(10_000);
+    const told = [await timed, ...await Promise.all(pings), await failure(there[0]!.send("x"))];
+    await reaches(world, session, "live");
+    const closing = await connect(BEAT);
+    world.dialing = "hang";
+    world.pairs[1]![0].reset();
+    await world.run(10);
+    told.push(await failure(session.send("x")));
+    void closing.close();
+    told.push(await failure(closing.send("x")));
+    assertEquals(told.map((error) => [error!.code.slice(14), error!.message.split(": ")[0]]), [
+      ["TIMEOUT", HERE],
+      ["DEAD", HERE],
+      ["DEAD", us],
+      ["DEAD", us],
+      ["NOT_CONNECTED", HERE],
+      ["CLOSED", HERE],
+    ]);
+    assertEquals(told.every((error) => error!.hint !== ""), true);
+  });
+});
+
 describe("abort", () => {
   test("ends at once, drops what waits, and tells the peer why", async () => {
     const there: Session[] = [];
