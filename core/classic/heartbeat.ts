@@ -101,7 +101,12 @@ export class ClassicConversation extends StreamConversation {
     if (this.role === "server") throw this.unsupported("ping");
     if (this.phase !== "open") throw this.notOpen("ping");
     if (this.#open.length >= MAX_OPEN) {
-      throw new HeartwireError("PINGS_OPEN", `ping: ${MAX_OPEN} are unanswered`);
+      {
+        throw new HeartwireError("PINGS_OPEN", `ping: ${MAX_OPEN} are unanswered`, {
+          retryable: true,
+          hint: "Wait for an answer before the next.",
+        });
+      }
     }
     return this.#request();
   }

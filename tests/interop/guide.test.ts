@@ -31,9 +31,6 @@ const PRINTS: Readonly<Record<string, RegExp>> = {
   "door.ts": /^ERR_HEARTWIRE_PEER_LIMIT 3000\n401 1\n1 1 1\n$/,
 };
 
-/** Codes that are not thrown alike everywhere: the profile `classic` does not call this one retryable. */
-const MIXED: ReadonlySet<string> = new Set(["PINGS_OPEN"]);
-
 /** Rows of the table whose head begins with `first`, cells trimmed. */
 function table(first: string): string[][] {
   const lines = GUIDE.split("\n");
@@ -174,7 +171,7 @@ describe("docs/guide.md", () => {
     for (const [name, retryable] of told) {
       if (Object.hasOwn(CODES, name)) {
         assertEquals(retryable, CODES[name as keyof typeof CODES].retryable, name);
-      } else if (!MIXED.has(name)) {
+      } else {
         for (const said of errors.get(name)!) assert(said === null || said === retryable, name);
       }
     }
