@@ -1,15 +1,17 @@
 /**
- * Bun's sockets as transports.
+ * Bun's sockets as transports: those that it accepts. It dials by `node:net`, because a dial by `Bun.connect` cannot be cancelled
+ * and keeps the process alive until the kernel gives up.
  *
  * What is particular here: `write` takes what fits and keeps nothing, and after a full one a smaller may be taken, so
  * nothing is written before `drain`; `end()` can lose what was taken, so our direction is ended by `shutdown()`, after which the
- * peer's end comes as `close` alone; a dial cannot be cancelled, so a late socket is closed.
+ * peer's end comes as `close` alone.
  *
  * @module
  */
 
 import { type Address, tcpAddress, unixAddress } from "../address.ts";
 import { systemClock, systemEnvironment } from "../environment.ts";
+import { dial } from "../net.ts";
 import type { Listener, ListenerSink, Platform, Transport, TransportSink } from "../transport.ts";
 import type { BunApi, BunHandlers, BunSocket, BunTarget } from "./types.ts";
 
@@ -114,20 +116,7 @@ export const platform: Platform = {
   clock: systemClock,
   environment: systemEnvironment(CRC32_FROM),
 
-  dial(address, dialed, failed) {
-    let wanted = true;
-    const path = address.kind === "unix" ? address.path : null;
-    const socket = handlers(path, (transport) => {
-      if (wanted) dialed(transport);
-      else transport.destroy();
-    });
-    bun.connect({ ...targetOf(address), allowHalfOpen: true, data: null, socket }).catch((error) => {
-      if (wanted) failed(error);
-    });
-    return () => {
-      wanted = false;
-    };
-  },
+  dial,
 
   // deno-lint-ignore require-await -- what listen throws becomes a rejection
   async listen(address: Address, sink: ListenerSink): Promise<Listener> {

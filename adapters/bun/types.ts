@@ -46,8 +46,5 @@ export interface BunListener {
 
 /** The namespace `Bun`. */
 export interface BunApi {
-  connect<Data>(
-    options: BunTarget & { allowHalfOpen: boolean; data?: Data; socket: BunHandlers<Data> },
-  ): Promise<BunSocket<Data>>;
   listen<Data>(options: BunTarget & { allowHalfOpen: boolean; socket: BunHandlers<Data> }): BunListener;
 }

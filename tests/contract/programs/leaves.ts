@@ -1,7 +1,7 @@
 /**
  * A program that does something with sessions, says "done", and has then nothing left to do: it has to end by itself.
  *
- *   leaves.ts SCENARIO
+ *   leaves.ts SCENARIO [ADDRESS]
  *   leaves.ts --mistake CODE    makes a mistake that nobody awaits: it has to die of it
  *
  * @module
@@ -55,6 +55,9 @@ const SCENARIOS: Record<string, () => Promise<unknown>> = {
     controller.abort();
     await dialling;
     await raw.close();
+  },
+  async "given up while it dials"() {
+    await codeOf(connect(process.argv[3]!, { dialTimeout: 100 }));
   },
   async "found dead"() {
     const server = await listen("127.0.0.1:0", echo, BEAT);
