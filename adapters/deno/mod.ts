@@ -32,6 +32,9 @@ export * from "../api.ts";
 /**
  * Connects to a server. Resolves when the session is live.
  *
+ * With `reconnect` it dials, from the first time on, until somebody is there, and says nothing meanwhile: `signal` calls it off,
+ * `reconnect.giveUpAfter` and `reconnect.maxAttempts` bound it. Only what dialling again cannot mend makes it fail at once.
+ *
  * @param target `heartwire://host:port`, `heartwire+unix:///path`, a short form, a `URL`, or several that are tried in turn
  * @param options heartbeat, limits, `reconnect`, `signal`
  * @throws HeartwireError `ERR_HEARTWIRE_REFUSED`, `_DNS`, `_UNREACHABLE`, `_DIAL_TIMEOUT`, `_ADDRESS`, `_OPTION`, `_CANCELLED`, or why the
