@@ -110,7 +110,9 @@ const packed = check("pack", built, () => {
     wanted.push(`dist/${folder}/mod.js`, `dist/${folder}/mod.d.ts`);
   }
   for (const path of wanted) must(files.includes(path), `the tarball lacks ${path}`);
-  const strays = files.filter((path) => /(^|\/)(tests?|bench|tools|node_modules)\/|(?<!\.d)\.ts$/.test(path));
+  const strays = files.filter((path) =>
+    /^(dist\/)?(tests?|bench|tools)\/|(^|\/)node_modules\/|(?<!\.d)\.ts$/.test(path)
+  );
   must(strays.length === 0, `the tarball has ${strays.join(", ")}`);
 });
 
