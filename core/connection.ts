@@ -201,6 +201,7 @@ export class Connection implements Conversation {
     if (link.liveness.probes.full) {
       throw new HeartwireError("PINGS_OPEN", `ping: ${link.liveness.probes.size} are unanswered`, {
         retryable: true,
+        hint: "Wait for an answer before the next.",
       });
     }
     return link.ping(true);
