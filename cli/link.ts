@@ -7,8 +7,8 @@
  * @module
  */
 
-import { CODES, type ConnectOptions, type EndReason, HeartwireError } from "../adapters/api.ts";
-import type { Address, Session, Status } from "../adapters/api.ts";
+import type { Address, ConnectOptions, EndReason, Session, Status } from "../adapters/api.ts";
+import { worthAnother } from "../core/client.ts";
 import type { Adapter } from "./runtime.ts";
 import { sleep, type Stop } from "./stop.ts";
 
@@ -64,7 +64,7 @@ export class Link {
     for await (const status of this.session.status()) {
       if (status.state === "draining" && status.code !== "NONE") announced = status.retryAfter;
       const wanted = redial !== null && !this.#over.aborted && status.state === "closed" &&
-        worthAnother(status.reason, announced !== null);
+        (status.reason.kind === "closed" ? announced !== null : worthAnother(status.reason));
       if (!wanted) {
         yield status;
         continue;
@@ -97,19 +97,5 @@ export class Link {
     } finally {
       forced.removeEventListener("abort", abort);
     }
-  }
-}
-
-/** Whether the same dial can succeed another time. `announced`: the server said when to come back. */
-function worthAnother(reason: EndReason, announced: boolean): boolean {
-  switch (reason.kind) {
-    case "aborted":
-      return false;
-    case "closed":
-      return announced;
-    case "dialFailed":
-      return !(reason.cause instanceof HeartwireError) || reason.cause.retryable;
-    default:
-      return announced || CODES[reason.code].retryable;
   }
 }

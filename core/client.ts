@@ -268,7 +268,7 @@ export class Client {
 }
 
 /** Whether the same dial can succeed another time. An end in good order is an end. */
-function worthAnother(reason: CloseReason | DialFailure): boolean {
+export function worthAnother(reason: CloseReason | DialFailure): boolean {
   switch (reason.kind) {
     case "closed":
     case "aborted":
