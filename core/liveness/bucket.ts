@@ -1,0 +1,131 @@
+/**
+ * How often a peer may ask: the token bucket that polices PINGs, and the mirror of it that keeps our own asking inside.
+ *
+ * A bucket of `depth` tokens, one more each `period`, is kept as one number, the time at which it will be full: the virtual
+ * scheduling form of the generic cell rate algorithm (ITU-T I.371, annex A). Nothing ticks, and nothing is rounded.
+ *
+ * Why nobody honest is refused: no PING of the schedule leaves sooner than 0.75 x interval after the one before, and those the
+ * application asks for leave only while the mirror has a token. So in a time T at most about multiplier + 1 + T / (0.75 x interval)
+ * leave. A stall on the way holds them back and releases them together, but no longer than the detection time, multiplier x
+ * interval: at most 2.34 x multiplier + 1 arrive at once. The bucket holds 3 x multiplier + 2.
+ *
+ * Rules: whole microseconds, nothing else. Time does not run back. Answers are never policed as questions.
+ *
+ * @module
+ */
+
+import { type Micros, NEVER } from "../time.ts";
+
+/** Tokens that come back one by one. */
+export class TokenBucket {
+  #period: Micros;
+  #depth: number;
+  /** When it will be full; in the past: since when it is. Each token missing is one period. */
+  #fullAt: Micros;
+  /** The takes since it was last full, granted or not, and the times of the first and the last. */
+  #takes = 0;
+  #first: Micros = 0;
+  #last: Micros = 0;
+
+  /**
+   * A full bucket.
+   *
+   * @param period one token more each, us, at least 1
+   * @param depth so many tokens at most, at least 1
+   */
+  constructor(period: Micros, depth: number, now: Micros) {
+    this.#period = period;
+    this.#depth = depth;
+    this.#fullAt = now;
+  }
+
+  /** Takes one token; false if none is there, and then nothing is taken. */
+  take(now: Micros): boolean {
+    this.#count(now);
+    const fullAt = Math.max(this.#fullAt, now) + this.#period;
+    if (fullAt - now > this.#depth * this.#period) return false;
+    this.#fullAt = fullAt;
+    return true;
+  }
+
+  /** Takes one token whether it is there or not; the debt ends at `depth` tokens below none. */
+  force(now: Micros): void {
+    this.#count(now);
+    const lowest = now + 2 * this.#depth * this.#period;
+    this.#fullAt = Math.min(Math.max(this.#fullAt, now) + this.#period, lowest);
+  }
+
+  /** When a token is there: `now` if one is. */
+  readyAt(now: Micros): Micros {
+    return Math.max(now, this.#fullAt - (this.#depth - 1) * this.#period);
+  }
+
+  /**
+   * Another rate and depth. The share of the depth that is there stays the same: full stays full, empty stays empty, and what
+   * honest traffic had left is not made a debt; nothing is won by changing there and back.
+   */
+  retune(period: Micros, depth: number, now: Micros): void {
+    const before = this.#depth * this.#period;
+    const after = depth * period;
+    const missing = this.#fullAt - now;
+    this.#period = period;
+    this.#depth = depth;
+    // Rounded against who asks. The quotient is at most 2, exactly 1 when empty; so is the product in proportion.
+    if (missing > 0 && after !== before) this.#fullAt = now + Math.ceil(missing / before * after);
+  }
+
+  /**
+   * The mean interval of the takes, granted or not, since it was last full, us, rounded down: the rate to name to who is too
+   * fast. {@link NEVER} if there were not two.
+   */
+  observed(now: Micros): Micros {
+    if (this.#fullAt <= now || this.#takes < 2) return NEVER;
+    return Math.floor((this.#last - this.#first) / (this.#takes - 1));
+  }
+
+  #count(now: Micros): void {
+    if (this.#fullAt <= now) {
+      this.#takes = 0;
+      this.#first = now;
+    }
+    this.#takes++;
+    this.#last = now;
+  }
+
+  /** A copy. */
+  clone(): TokenBucket {
+    const copy = new TokenBucket(this.#period, this.#depth, this.#fullAt);
+    copy.#takes = this.#takes;
+    copy.#first = this.#first;
+    copy.#last = this.#last;
+    return copy;
+  }
+
+  /** The canonical form, times relative to `now`. All full buckets of one rate and depth are alike. */
+  key(now: Micros): string {
+    const size = `${this.#period}x${this.#depth}`;
+    if (this.#fullAt <= now) return size;
+    return `${size}:${this.#fullAt - now},${this.#takes},${this.#first - now},${this.#last - now}`;
+  }
+}
+
+/**
+ * What polices a peer's PINGs: one each 0.75 x interval, the fastest that its jitter makes, and 3 x multiplier + 2 at once.
+ *
+ * @param interval the agreed interval of the peer's direction, us
+ * @param multiplier the peer's
+ */
+export function pingBucket(interval: Micros, multiplier: number, now: Micros): TokenBucket {
+  return new TokenBucket(Math.floor(interval * 3 / 4), 3 * multiplier + 2, now);
+}
+
+/**
+ * What our own asking is held to: PINGs of the schedule are forced, those the application asks for taken. A thousandth slower
+ * than {@link pingBucket}, for clocks tick apart (twenty times a poor quartz).
+ *
+ * @param interval the agreed interval of our direction, us
+ * @param multiplier ours
+ */
+export function askBucket(interval: Micros, multiplier: number, now: Micros): TokenBucket {
+  return new TokenBucket(Math.ceil(interval * 3_003 / 4_000), multiplier, now);
+}
