@@ -97,6 +97,13 @@ describe("token bucket", () => {
     }
   });
 
+  it("rounds against who asks when it is retuned", () => {
+    const bucket = new TokenBucket(300, 1, 0);
+    bucket.take(0);
+    bucket.retune(200, 1, 299); // 1 of 300 is missing: two thirds of a microsecond of 200
+    assertEquals(bucket.readyAt(299), 300);
+  });
+
   it("names the mean interval of the takes, granted or not, since it was full", () => {
     const bucket = new TokenBucket(1_000, 2, 0);
     assertEquals(bucket.observed(0), NEVER);
@@ -116,8 +123,10 @@ describe("token bucket", () => {
     for (let seed = 1; seed <= 100; seed++) {
       const bucket = new TokenBucket(random.between(1, 100), random.between(1, 5), 0);
       for (let i = 0, now = 0; i < 10; i++, now += random.between(0, 60)) bucket.take(now);
+      for (let i = 0; i < 3; i++) bucket.take(499);
       const copy = bucket.clone();
-      assertEquals(copy.key(1_000), bucket.key(1_000));
+      assertEquals(copy.key(500), bucket.key(500));
+      assertEquals(copy.observed(500), bucket.observed(500));
       const key = bucket.key(500);
       copy.force(500);
       assertEquals(bucket.key(500), key);
