@@ -47,7 +47,9 @@ export function trial(judge: Judge, { sentAt, promise, at }: Stream, knob: numbe
     const left = due - came;
     const over = due - at[beat + 1]!;
     if (left > worst) worst = left;
-    if (left > 0) area += left * left;
+    // Beats that were held back come at once; while they are too old to end a suspicion, it is still the same one.
+    if (left <= 0) continue;
+    area += left * left;
     if (over < 0) wrong++;
     else area -= over * over;
   }
