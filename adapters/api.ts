@@ -35,6 +35,7 @@ export type {
   DrainOptions,
   Evidence,
   HeartbeatOptions,
+  HeartbeatPreset,
   HeartwireErrorOptions,
   Profile,
   ReconnectOptions,

@@ -30,6 +30,7 @@ export type {
   ClientOptions,
   ConnectionOptions,
   HeartbeatOptions,
+  HeartbeatPreset,
   Profile,
   ReconnectOptions,
   ServerOptions,

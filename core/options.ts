@@ -7,11 +7,18 @@
  * @module
  */
 
-import { numberOption, optionError, unknownOption } from "./errors.ts";
+import { HeartwireError, numberOption, optionError, unknownOption } from "./errors.ts";
+import { type Figures, PRESETS } from "./presets.ts";
+import { type Micros, toMicros } from "./time.ts";
 import { CHUNK_COST, INTERVAL_MAX, INTERVAL_MIN, MAX_CHUNK, MULTIPLIER_MAX } from "./wire/registry.ts";
+
+/** A name for figures that go together; presets.ts has them and their reasons. */
+export type HeartbeatPreset = "lan" | "wan" | "mobile" | "datacenter-nat";
 
 /** How this side beats, and how it listens. */
 export interface HeartbeatOptions {
+  /** Figures that go together; what is given beside it overrides. Default null: none. */
+  readonly preset?: HeartbeatPreset | null;
   /** How often this side sends when it has nothing else to say, ms; 10 .. 3,600,000; default 10,000. */
   readonly interval?: number;
   /** After how many of its intervals without a word this side counts as dead; 1 .. 255; default 3. */
@@ -22,6 +29,17 @@ export interface HeartbeatOptions {
   readonly maximumDetection?: number;
   /** How many faulty heartbeats are tolerated on a connection; 0 .. 1,000; default 3. */
   readonly tolerance?: number;
+  /** When silence is death: after the detection time, or as soon as what was seen before makes life unlikely; default "fixed". */
+  readonly detector?: "fixed" | "accrual";
+  /**
+   * Accrual: how sure to be, PHI; 1 .. 16; default 8. A peer that lives is convicted once in 10^PHI silences, as far as lateness is
+   * spread normally.
+   */
+  readonly threshold?: number;
+  /** Accrual: lateness beyond what was learned that is nothing unusual, ms; default 0. */
+  readonly pause?: number;
+  /** Accrual: the least deviation assumed, ms; default null: a twentieth of the agreed interval, at least 50. */
+  readonly floor?: number | null;
 }
 
 /** Which protocol is spoken: heartwire/1, or one of the historical formats (docs/origins.md). */
@@ -41,8 +59,8 @@ export interface ConnectionOptions {
   readonly profile?: Profile;
   /** For the profile "classic". */
   readonly classic?: ClassicOptions;
-  /** How this side beats, and how it listens. */
-  readonly heartbeat?: HeartbeatOptions;
+  /** How this side beats, and how it listens; or the name of a preset. */
+  readonly heartbeat?: HeartbeatOptions | HeartbeatPreset;
   /** The whole handshake, ms; default 10,000. */
   readonly handshakeTimeout?: number;
   /** The closing exchange, ms; default 5,000. */
@@ -131,39 +149,81 @@ function known(prefix: string, value: object, names: readonly string[]): void {
   }
 }
 
-function resolveHeartbeat(options: HeartbeatOptions): ResolvedHeartbeat {
-  object("heartbeat", options);
-  known("heartbeat.", options, [
+const PRESET_NAMES: readonly HeartbeatPreset[] = ["lan", "wan", "mobile", "datacenter-nat"];
+
+/** What only the accrual detector knows, with its defaults. */
+const ACCRUAL: Required<Pick<HeartbeatOptions, "threshold" | "pause" | "floor">> = {
+  threshold: 8,
+  pause: 0,
+  floor: null,
+};
+const ACCRUAL_NAMES = ["threshold", "pause", "floor"] as const;
+
+function resolveHeartbeat(options: HeartbeatOptions | HeartbeatPreset): ResolvedHeartbeat {
+  const short = typeof options === "string";
+  const given = short ? { preset: options } : options;
+  object("heartbeat", given);
+  known("heartbeat.", given, [
+    "preset",
     "interval",
     "multiplier",
     "minimumInterval",
     "maximumDetection",
     "tolerance",
+    "detector",
+    ...ACCRUAL_NAMES,
   ]);
+  const preset = (given.preset ?? null) === null
+    ? null
+    : oneOf(short ? "heartbeat" : "heartbeat.preset", given.preset!, PRESET_NAMES);
+  const base: Figures = preset === null ? {} : PRESETS[preset];
+  const detector = oneOf(
+    "heartbeat.detector",
+    given.detector ?? base.detector ?? "fixed",
+    ["fixed", "accrual"] as const,
+  );
+  const learns = detector === "accrual";
+  const learnt = learns ? { ...ACCRUAL, ...base } : ACCRUAL;
+  for (const name of ACCRUAL_NAMES) {
+    // What was resolved before comes again: there the defaults stand beside "fixed".
+    if (learns || (given[name] ?? ACCRUAL[name]) === ACCRUAL[name]) continue;
+    throw new HeartwireError("OPTION", `option heartbeat.${name}: the detector "fixed" has none`, {
+      hint: `Set heartbeat.detector to "accrual", or leave heartbeat.${name} out.`,
+    });
+  }
+  const floor = given.floor ?? learnt.floor;
+  const number = (
+    name: Exclude<keyof HeartbeatOptions, "preset" | "detector" | "floor">,
+    usual: number,
+    min: number,
+    max: number,
+    whole = false,
+  ): number => numberOption(`heartbeat.${name}`, given[name] ?? usual, min, max, whole);
   return Object.freeze({
-    interval: numberOption(
-      "heartbeat.interval",
-      options.interval ?? 10_000,
-      INTERVAL_MIN,
-      INTERVAL_MAX,
-      true,
-    ),
-    multiplier: numberOption("heartbeat.multiplier", options.multiplier ?? 3, 1, MULTIPLIER_MAX, true),
-    minimumInterval: numberOption(
-      "heartbeat.minimumInterval",
-      options.minimumInterval ?? 100,
-      INTERVAL_MIN,
-      INTERVAL_MAX,
-      true,
-    ),
-    maximumDetection: numberOption(
-      "heartbeat.maximumDetection",
-      options.maximumDetection ?? 600_000,
-      INTERVAL_MIN,
-      INTERVAL_MAX * MULTIPLIER_MAX,
-    ),
-    tolerance: numberOption("heartbeat.tolerance", options.tolerance ?? 3, 0, 1_000, true),
+    preset,
+    interval: number("interval", base.interval ?? 10_000, INTERVAL_MIN, INTERVAL_MAX, true),
+    multiplier: number("multiplier", base.multiplier ?? 3, 1, MULTIPLIER_MAX, true),
+    minimumInterval: number("minimumInterval", base.minimumInterval ?? 100, INTERVAL_MIN, INTERVAL_MAX, true),
+    maximumDetection: number("maximumDetection", 600_000, INTERVAL_MIN, INTERVAL_MAX * MULTIPLIER_MAX),
+    tolerance: number("tolerance", 3, 0, 1_000, true),
+    detector,
+    threshold: number("threshold", learnt.threshold, 1, 16),
+    pause: number("pause", learnt.pause, 0, INTERVAL_MAX),
+    floor: floor === null ? null : numberOption("heartbeat.floor", floor, 0.001, INTERVAL_MAX),
   });
+}
+
+/**
+ * The least deviation that the accrual detector assumes, us. On a way that was never late it would otherwise be nothing, and the
+ * first lost segment would be a conviction.
+ *
+ * Without an option it is a twentieth of the agreed interval, so that at PHI 8, which is 5.6 deviations, a quarter of an interval is
+ * always forgiven; and at least 50 ms, for a retransmission takes 200 ms (the least timeout of Linux; RFC 6298 has 1 s) and a round
+ * trip. The detection time bounds it anyway.
+ */
+export function leastDeviation(heartbeat: ResolvedHeartbeat, interval: Micros): Micros {
+  if (heartbeat.floor !== null) return toMicros(heartbeat.floor);
+  return Math.max(50_000, Math.floor(interval / 20));
 }
 
 const PROFILES: readonly Profile[] = ["heartwire", "classic", "plain", "raw"];
