@@ -30,12 +30,12 @@ export type {
   ClientOptions,
   ConnectionOptions,
   HeartbeatOptions,
-  HeartbeatPreset,
   Profile,
   ReconnectOptions,
   ServerOptions,
 } from "./options.ts";
 export type { Phase, Role } from "./phases.ts";
+export type { HeartbeatPreset } from "./liveness/presets.ts";
 export { converse } from "./profile.ts";
 export { Server } from "./server.ts";
 export type { Answer, DrainOptions, ServerAction, ServerStats } from "./server.ts";

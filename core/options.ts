@@ -8,12 +8,9 @@
  */
 
 import { HeartwireError, numberOption, optionError, unknownOption } from "./errors.ts";
-import { type Figures, PRESETS } from "./presets.ts";
+import { type Figures, type HeartbeatPreset, PRESETS } from "./liveness/presets.ts";
 import { type Micros, toMicros } from "./time.ts";
 import { CHUNK_COST, INTERVAL_MAX, INTERVAL_MIN, MAX_CHUNK, MULTIPLIER_MAX } from "./wire/registry.ts";
-
-/** A name for figures that go together; presets.ts has them and their reasons. */
-export type HeartbeatPreset = "lan" | "wan" | "mobile" | "datacenter-nat";
 
 /** How this side beats, and how it listens. */
 export interface HeartbeatOptions {

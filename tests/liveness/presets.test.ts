@@ -10,14 +10,13 @@ import { HeartwireError } from "../../core/errors.ts";
 import {
   type ConnectionOptions,
   type HeartbeatOptions,
-  type HeartbeatPreset,
   leastDeviation,
   resolveClient,
   resolveConnection,
   type ResolvedHeartbeat,
   resolveServer,
 } from "../../core/options.ts";
-import { PRESETS } from "../../core/presets.ts";
+import { type HeartbeatPreset, PRESETS } from "../../core/liveness/presets.ts";
 
 const NAMES = Object.keys(PRESETS) as HeartbeatPreset[];
 

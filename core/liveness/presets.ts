@@ -8,20 +8,24 @@
  * sleep: `minimumInterval` keeps a faster peer from imposing them.
  *
  * Rules: what is not named keeps its default; so all presets agree with one another and with the defaults, and the slower side's
- * `minimumInterval` decides. What each costs and how soon it finds a cut is computed by cost.ts, never typed here.
+ * `minimumInterval` decides. What each costs and how soon it finds a cut is computed by core/cost.ts, never typed here.
  *
  * @module
  */
 
-import type { HeartbeatOptions, HeartbeatPreset } from "./options.ts";
+/** A name for figures that go together. */
+export type HeartbeatPreset = "lan" | "wan" | "mobile" | "datacenter-nat";
 
-/** What a preset may name. */
-export type Figures = Readonly<
-  Pick<
-    HeartbeatOptions,
-    "interval" | "multiplier" | "minimumInterval" | "detector" | "threshold" | "pause" | "floor"
-  >
->;
+/** What a preset may say: some of the options of a heartbeat, with their meaning and units. */
+export interface Figures {
+  readonly interval?: number;
+  readonly multiplier?: number;
+  readonly minimumInterval?: number;
+  readonly detector?: "fixed" | "accrual";
+  readonly threshold?: number;
+  readonly pause?: number;
+  readonly floor?: number;
+}
 
 /** The figures of each preset. */
 export const PRESETS: Readonly<Record<HeartbeatPreset, Figures>> = Object.freeze({
@@ -29,7 +33,7 @@ export const PRESETS: Readonly<Record<HeartbeatPreset, Figures>> = Object.freeze
    * Machines in one building: a cut is known in less than a second. Five intervals of 180 ms leave 720 ms after a beat: two
    * retransmissions in a row, 200 and 400 ms, and a garbage collection of 100 ms. There is nothing to learn in so short a time.
    */
-  lan: Object.freeze({ interval: 180, multiplier: 5, minimumInterval: 100, detector: "fixed" } as const),
+  lan: Object.freeze({ interval: 180, multiplier: 5, minimumInterval: 100, detector: "fixed" }),
 
   /**
    * Over the Internet, with no bound from an idle time: three intervals of 2 s, and usually sooner, for the detector learns how late
@@ -37,7 +41,7 @@ export const PRESETS: Readonly<Record<HeartbeatPreset, Figures>> = Object.freeze
    * is two retransmissions in a row (280 and 560 ms) and all but the third. A peer may not beat faster than twice a second.
    */
   wan: Object.freeze(
-    { interval: 2_000, multiplier: 3, minimumInterval: 500, detector: "accrual", pause: 1_500 } as const,
+    { interval: 2_000, multiplier: 3, minimumInterval: 500, detector: "accrual", pause: 1_500 },
   ),
 
   /**
@@ -55,7 +59,7 @@ export const PRESETS: Readonly<Record<HeartbeatPreset, Figures>> = Object.freeze
       threshold: 10,
       pause: 15_000,
       floor: 2_000,
-    } as const,
+    },
   ),
 
   /**
@@ -64,6 +68,6 @@ export const PRESETS: Readonly<Record<HeartbeatPreset, Figures>> = Object.freeze
    * found slowly; who must know sooner asks. A peer may beat as often as the preset `mobile` needs.
    */
   "datacenter-nat": Object.freeze(
-    { interval: 200_000, multiplier: 2, minimumInterval: 25_000, detector: "fixed" } as const,
+    { interval: 200_000, multiplier: 2, minimumInterval: 25_000, detector: "fixed" },
   ),
 });
