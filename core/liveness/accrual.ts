@@ -8,7 +8,7 @@
  * the last term. `pause` is lateness that is nothing unusual whatever was learned, `floor` keeps s from nothing.
  *
  * Rules: the detection time bounds both times always, and is all there is until {@link LEAST_SAMPLES} are known, after a clock jumped,
- * and after {@link RISE} suspicions running that a late heartbeat ended: then the old samples would convict the living. `heard` is told of
+ * and when lateness has risen for good ({@link RISE}): then the old samples would convict the living. `heard` is told of
  * every packet and only compares and adds. Nothing is allocated after construction. Transit, our clock minus the peer's, means
  * something only against other transits: lateness counts from an origin, the first of them or the mean of a hundred.
  *
@@ -27,7 +27,7 @@ import { LatenessWindow } from "./window.ts";
  */
 export const LEAST_SAMPLES = 20;
 
-/** After so many suspicions running that a late heartbeat ended, lateness has risen for good. */
+/** When one late heartbeat ended a suspicion, and so many running, with that one, were late, lateness has risen for good. */
 export const RISE = 3;
 
 /** What the application asks of the detector. */
@@ -75,9 +75,9 @@ export class Accrual implements Detector {
   #promisedAt: Micros = Infinity;
   /** When bytes last ended a suspicion; forgotten when a heartbeat came that was due later. */
   #relievedAt: Micros = -Infinity;
-  /** That suspicion is one of `#rise`. */
+  /** A heartbeat that was under way then is one of `#rise`: the others tell of the same event. */
   #counted = false;
-  /** Suspicions running that a late heartbeat ended. */
+  /** Late heartbeats running since one ended a suspicion. */
   #rise = 0;
   /** What was learned says: suspect and convict then; Infinity: nothing was. */
   #suspectAt: Micros = Infinity;
@@ -101,10 +101,12 @@ export class Accrual implements Detector {
     this.#window = window ?? new LatenessWindow();
   }
 
+  /** When suspicion begins if nothing comes before: by what was learned, or two thirds of the detection time. */
   get suspectAt(): Micros {
     return Math.min(this.#heardAt + this.#suspicion, this.#suspectAt);
   }
 
+  /** When silence is death: by what was learned, or the detection time. */
   get convictAt(): Micros {
     return Math.min(this.#heardAt + this.#detection, this.#convictAt);
   }
@@ -114,9 +116,9 @@ export class Accrual implements Detector {
     return this.#window.samples;
   }
 
-  /** Their mean, us, from an origin of its own. */
+  /** Their mean, us, beyond the least delay of the last one to two hundred. */
   get mean(): number {
-    return this.#window.mean;
+    return this.#window.samples === 0 ? 0 : this.#window.mean - Math.min(this.#least, this.#leastBefore);
   }
 
   /** Their deviation, us; never less than `floor` where it decides. */
@@ -133,6 +135,7 @@ export class Accrual implements Detector {
     return Math.max(this.#window.deviation, this.#floor);
   }
 
+  /** Bytes came: after them the sender is idle for one promise at most. */
   heard(now: Micros): void {
     if (now >= this.suspectAt) {
       this.#relievedAt = now;
@@ -147,6 +150,7 @@ export class Accrual implements Detector {
     this.#convictAt = now + this.#convictAfter;
   }
 
+  /** A heartbeat came, see {@link Detector}. */
   heartbeat(now: Micros, sentAt: Micros, promise: Micros, asked: boolean, spans: boolean): void {
     const transit = now - sentAt;
     // The sender itself was late, if this is the first that was heard since it promised.
@@ -162,7 +166,7 @@ export class Accrual implements Detector {
     const window = this.#window;
     if (window.samples === 0) return this.#begin(transit, tardy);
     const excess = transit - this.#origin;
-    // It was on its way, or due, when a suspicion ended: it tells of the same event.
+    // It was on its way, or due, when a suspicion ended.
     const relieved = now - excess <= this.#relievedAt;
     // Without a silence before it no delay grows so much, and none shrinks so much at all: a clock jumped.
     if (excess < -this.#detection || (excess > this.#detection && !relieved)) return this.#begin(transit, 0);
@@ -172,15 +176,15 @@ export class Accrual implements Detector {
     let lateness = excess + tardy;
     const late = learned && lateness > usual + spread * 2 / 3;
     if (!late) this.#rise = 0;
-    if (!relieved) {
-      this.#relievedAt = -Infinity;
-    } else {
-      if (late && !this.#counted) {
-        this.#counted = true;
+    if (late && (relieved || this.#rise > 0)) {
+      if (!relieved || !this.#counted) {
         if (++this.#rise === RISE) return this.#begin(transit, tardy);
+        this.#counted = relieved;
       }
-      lateness = Math.min(lateness, learned ? usual + spread : this.#detection);
+      lateness = Math.min(lateness, usual + spread);
     }
+    if (!relieved) this.#unrelieve();
+    else if (!learned) lateness = Math.min(lateness, this.#detection);
     if (excess < this.#least) this.#least = excess;
     const shift = window.add(lateness);
     if (window.justFilled) {
@@ -224,6 +228,12 @@ export class Accrual implements Detector {
     this.#suspectAfter = Math.max(1, Math.round(after - spread / 3));
   }
 
+  /** Whatever comes from now on was sent after the suspicion had ended. */
+  #unrelieve(): void {
+    this.#relievedAt = -Infinity;
+    this.#counted = false;
+  }
+
   #unlearn(): void {
     this.#suspectAt = Infinity;
     this.#convictAt = Infinity;
@@ -231,18 +241,21 @@ export class Accrual implements Detector {
     this.#convictAfter = Infinity;
   }
 
+  /** The detection time was agreed anew, us. */
   retune(detection: Micros): void {
     this.#detection = detection;
     this.#suspicion = suspicion(detection);
   }
 
+  /** One of the clocks jumped: all is learned anew. */
   rebase(): void {
     this.#forget();
     this.#unlearn();
+    this.#unrelieve();
     this.#promisedAt = Infinity;
-    this.#relievedAt = -Infinity;
   }
 
+  /** A copy. */
   clone(): Accrual {
     const options = { threshold: this.#threshold, pause: this.#pause, floor: this.#floor };
     const copy = new Accrual(this.#detection, options, this.#heardAt, this.#window.clone());
