@@ -12,6 +12,7 @@ export type { ClientAction } from "./client.ts";
 export { type Code, codeFromNumber, type CodeInfo, CODES } from "./codes.ts";
 export { Connection } from "./connection.ts";
 export type { Conversation, GoAwayOptions } from "./conversation.ts";
+export { type HeartbeatCost, heartbeatCost } from "./cost.ts";
 export type { Environment } from "./environment.ts";
 export { HeartwireError } from "./errors.ts";
 export type { HeartwireErrorOptions } from "./errors.ts";
@@ -24,6 +25,7 @@ export type {
   Evidence,
   Verdict,
 } from "./events.ts";
+export type { HeartbeatPreset } from "./liveness/presets.ts";
 export type { Machine, SocketAction } from "./machine.ts";
 export type {
   ClassicOptions,
@@ -35,7 +37,6 @@ export type {
   ServerOptions,
 } from "./options.ts";
 export type { Phase, Role } from "./phases.ts";
-export type { HeartbeatPreset } from "./liveness/presets.ts";
 export { converse } from "./profile.ts";
 export { Server } from "./server.ts";
 export type { Answer, DrainOptions, ServerAction, ServerStats } from "./server.ts";

@@ -30,15 +30,15 @@ export interface Figures {
 /** The figures of each preset. */
 export const PRESETS: Readonly<Record<HeartbeatPreset, Figures>> = Object.freeze({
   /**
-   * Machines in one building: a cut is known in less than a second. Five intervals of 180 ms leave 720 ms after a beat: two
-   * retransmissions in a row, 200 and 400 ms, and a garbage collection of 100 ms. There is nothing to learn in so short a time.
+   * Machines in one building: a cut is known in less than a second. Five intervals of 180 ms leave 720 ms after a beat: a
+   * segment lost twice in a row (200 + 400 ms) and a garbage collection of 100 ms. There is nothing to learn in so short a time.
    */
   lan: Object.freeze({ interval: 180, multiplier: 5, minimumInterval: 100, detector: "fixed" }),
 
   /**
    * Over the Internet, with no bound from an idle time: three intervals of 2 s, and usually sooner, for the detector learns how late
-   * beats are. `pause` and what is assumed at least, 5.6 x 100 ms, forgive 2.06 s of lateness: with a round trip of 80 ms that
-   * is two retransmissions in a row (280 and 560 ms) and all but the third. A peer may not beat faster than twice a second.
+   * beats are. `pause` and the least deviation, 5.6 x 100 ms, forgive 2.06 s of lateness: with a round trip of 80 ms that is a
+   * segment lost three times in a row (280 + 560 + 1,120 ms). A peer may not beat faster than twice a second.
    */
   wan: Object.freeze(
     { interval: 2_000, multiplier: 3, minimumInterval: 500, detector: "accrual", pause: 1_500 },

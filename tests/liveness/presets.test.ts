@@ -4,9 +4,22 @@
  * Rules: no figure of a preset is typed here again; what is checked is what it must do.
  */
 
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, it } from "node:test";
-import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertGreater,
+  assertLess,
+  assertLessOrEqual,
+  assertMatch,
+  assertThrows,
+} from "@std/assert";
+import { heartbeatCost } from "../../core/cost.ts";
 import { HeartwireError } from "../../core/errors.ts";
+import { pingBucket } from "../../core/liveness/bucket.ts";
+import { type HeartbeatPreset, PRESETS } from "../../core/liveness/presets.ts";
 import {
   type ConnectionOptions,
   type HeartbeatOptions,
@@ -16,8 +29,11 @@ import {
   type ResolvedHeartbeat,
   resolveServer,
 } from "../../core/options.ts";
-import { type HeartbeatPreset, PRESETS } from "../../core/liveness/presets.ts";
+import { Pair } from "../support/pair.ts";
+import { Random } from "../support/random.ts";
+import { ROOT } from "../support/runtimes.ts";
 
+const HOUR = 3_600_000;
 const NAMES = Object.keys(PRESETS) as HeartbeatPreset[];
 
 function heartbeat(options: HeartbeatOptions | HeartbeatPreset): ResolvedHeartbeat {
@@ -145,5 +161,147 @@ describe("presets", () => {
     assertMatch(refused({ preset: "home" }).message, /option heartbeat\.preset: expected "lan" or/);
     assertMatch(refused({ preset: "toString" }).message, /heartbeat\.preset/);
     assertMatch(refused(["lan"]).message, /option heartbeat: expected an object/);
+  });
+});
+
+/** Every two of the presets, and the defaults. */
+const MATRIX = [...NAMES, {}].flatMap((one) => [...NAMES, {}].map((other) => [one, other] as const));
+
+/** Two digits that count, thousands apart. */
+function round(value: number): string {
+  return String(Number(value.toPrecision(2))).replace(/\B(?=(\d{3})+$)/g, ",");
+}
+
+describe("what presets do", () => {
+  it("agree with one another and with the defaults, and find a cut within what is stated", () => {
+    for (const [seed, [client, server]] of MATRIX.entries()) {
+      const pair = Pair.open({ seed, client: { heartbeat: client }, server: { heartbeat: server } });
+      const stated = [heartbeatCost(client, server), heartbeatCost(server, client)];
+      const sides = [pair.client, pair.server];
+      for (const [i, side] of sides.entries()) {
+        const { txInterval, detectionBound, idleDetectionBound } = side.connection.agreement!;
+        const { interval, detection, idleDetection } = stated[i]!;
+        assertEquals([interval, detection, idleDetection], [txInterval, detectionBound, idleDetectionBound]);
+      }
+      pair.run(new Random(seed).between(0, 10) * stated[0]!.interval);
+      pair.cut();
+      const cutAt = pair.now;
+      pair.run(HOUR, () => sides.every((side) => side.destroyed));
+      for (const [i, side] of sides.entries()) {
+        assertLessOrEqual(side.when("closed") - cutAt, stated[i]!.idleDetection, `${client} ${server} ${i}`);
+      }
+    }
+  });
+
+  it("find a cut in less than a second, and in a few", () => {
+    assertLess(heartbeatCost("lan").detection, 1_000);
+    assertLess(heartbeatCost("wan").detection, 10_000);
+  });
+
+  it("keep a way open that forgets: 30 s with mobile, 240 s with datacenter-nat, whatever the peer prefers", () => {
+    for (const [preset, forgets] of [["mobile", 30_000], ["datacenter-nat", 240_000]] as const) {
+      for (const peer of [...NAMES, {}]) {
+        const pair = Pair.open({ client: { heartbeat: preset }, server: { heartbeat: peer } });
+        let [last, sent] = [pair.now, 0];
+        const step = forgets / 60;
+        for (const end = pair.now + 2 * HOUR; pair.now < end;) {
+          pair.run(step);
+          const bytes = pair.client.sent + pair.server.sent;
+          if (bytes > sent) [last, sent] = [pair.now, bytes];
+          // A sixth of it is left for a beat that is late.
+          assertLessOrEqual(
+            pair.now - last,
+            forgets * 5 / 6 + step,
+            `${preset} with ${JSON.stringify(peer)}`,
+          );
+        }
+      }
+    }
+  });
+
+  it("let nobody wake a telephone more often than it wants", () => {
+    const alone = heartbeatCost("mobile").pingsPerHour;
+    for (const peer of [...NAMES, {}]) {
+      assertLessOrEqual(heartbeatCost("mobile", peer).pingsPerHour, 1.01 * alone, JSON.stringify(peer));
+    }
+  });
+
+  it("cost what two machines measured, in PINGs and in bytes", () => {
+    const slow = { interval: 3_000 };
+    const quick = { interval: 1_000 };
+    for (
+      const [one, other, roundTrip] of [["wan", "wan", 0], [quick, slow, 2], ["wan", quick, 100], [
+        "lan",
+        {},
+        50,
+      ]] as const
+    ) {
+      const stated = heartbeatCost(one, other, roundTrip);
+      let [pings, bytes] = [0, 0];
+      for (let seed = 1; seed <= 4; seed++) {
+        const pair = Pair.open({ seed, client: { heartbeat: one }, server: { heartbeat: other } });
+        const sides = [pair.client, pair.server];
+        for (const side of sides) side.out.latency = roundTrip / 2;
+        const count = (): number => sides.reduce((sum, side) => sum + side.connection.stats().pingsSent, 0);
+        const sent = (): number => pair.client.sent + pair.server.sent;
+        pair.run(100_000);
+        const [pingsBefore, bytesBefore] = [count(), sent()];
+        pair.run(HOUR / 2);
+        pings += (count() - pingsBefore) / 2;
+        bytes += (sent() - bytesBefore) / 2;
+      }
+      const context = `${JSON.stringify([one, other, roundTrip, stated])} ${pings} ${bytes}`;
+      // 3,000 PINGs on one side, more on the other: three deviations of half a percent.
+      assertLess(Math.abs(pings / stated.pingsPerHour - 1), 0.015, context);
+      assertLess(Math.abs(bytes / stated.bytesPerHour - 1), 0.015, context);
+      assertLess(pings, stated.mostPingsPerHour, context);
+    }
+  });
+
+  it("never cost more than the most, which is the rate that is policed", () => {
+    for (const preset of NAMES) {
+      const { interval, mostPingsPerHour, mostBytesPerHour, pingsPerHour, bytesPerHour } = heartbeatCost(
+        preset,
+      );
+      const bucket = pingBucket(interval * 1_000, 1, 0);
+      while (bucket.take(0));
+      assertEquals(mostPingsPerHour, Math.ceil(2 * HOUR * 1_000 / bucket.readyAt(0)));
+      const each = bytesPerHour / pingsPerHour;
+      assertLess(Math.abs(mostBytesPerHour / mostPingsPerHour / each - 1), 0.03);
+      assertGreater(mostPingsPerHour, heartbeatCost(preset, preset, interval / 3).pingsPerHour);
+      assertGreater(heartbeatCost(preset, preset, interval / 3).pingsPerHour, pingsPerHour);
+    }
+  });
+
+  it("refuse to state what would not be: no agreement, or a round trip that no heartbeat survives", () => {
+    const refuse = (f: () => unknown, pattern: RegExp): void => {
+      const error = assertThrows(f, HeartwireError, undefined);
+      assertEquals(error.code, "ERR_HEARTWIRE_OPTION");
+      assertMatch(error.message, pattern);
+    };
+    refuse(() => heartbeatCost({ maximumDetection: 1_000 }), /option heartbeat: expected .* agrees/);
+    refuse(
+      () => heartbeatCost("lan", { interval: 600_000, multiplier: 2 }),
+      /option heartbeat: expected .* agrees/,
+    );
+    refuse(
+      () => heartbeatCost("lan", "lan", 5_000),
+      /option roundTrip: expected one that the heartbeat survives/,
+    );
+    refuse(() => heartbeatCost("lan", "lan", NaN), /option roundTrip/);
+    refuse(() => heartbeatCost("home" as HeartbeatPreset), /option heartbeat:/);
+  });
+
+  it("stand in the guide with these figures", () => {
+    const guide = readFileSync(join(ROOT, "docs/guide.md"), "utf8");
+    const rows = guide.split("\n").filter((line) => /^\| `(lan|wan|mobile|datacenter-nat)` /.test(line))
+      .map((line) => line.split("|").map((cell) => cell.trim()));
+    assertEquals(rows.map((row) => row[1]), NAMES.map((name) => `\`${name}\``));
+    for (const [i, preset] of NAMES.entries()) {
+      const { idleDetection, pingsPerHour, bytesPerHour, packetsPerHour } = heartbeatCost(preset);
+      const detection = String(idleDetection).replace(/\B(?=(\d{3})+$)/g, ",");
+      const figures = [`${detection} ms`, ...[pingsPerHour, bytesPerHour, packetsPerHour].map(round)];
+      assertEquals(rows[i]!.slice(3, 7), figures, preset);
+    }
   });
 });
