@@ -253,6 +253,8 @@ export class Accrual implements Detector {
     this.#unlearn();
     this.#unrelieve();
     this.#promisedAt = Infinity;
+    this.#beatLast = false;
+    this.#between = false;
   }
 
   /** A copy. */

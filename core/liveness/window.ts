@@ -90,7 +90,6 @@ export class LatenessWindow {
 
   /** Forgets all samples. */
   clear(): void {
-    this.#ring.fill(0);
     this.#next = 0;
     this.samples = 0;
     this.mean = 0;
