@@ -34,18 +34,24 @@ export interface Point {
   readonly mean: Micros;
   /** ... at worst, us. */
   readonly worst: Micros;
+  /** The part of the time that the living was wrongly held dead. */
+  readonly wrong: number;
 }
+
+/** Who holds the living dead for more of the time than this detects nothing, however seldom it changes its mind. */
+export const MOST_WRONG = 0.02;
 
 /** Tries one setting. */
 export function trial(judge: Judge, { sentAt, promise, at }: Stream, knob: number): Point {
   const count = at.length;
-  let [wrong, area, worst] = [0, 0, 0];
+  let [wrong, area, worst, doubt] = [0, 0, 0, 0];
   for (let beat = 0; beat < count - 1; beat++) {
     const came = at[beat]!;
     const due = judge.arrived(came, beat, sentAt[beat]!, promise[beat]!);
     if (beat < WARMUP) continue;
     const left = due - came;
     const over = due - at[beat + 1]!;
+    if (over < 0) doubt += Math.min(-over, at[beat + 1]! - came);
     if (left > worst) worst = left;
     // Beats that were held back come at once; while they are too old to end a suspicion, it is still the same one.
     if (left <= 0) continue;
@@ -55,24 +61,18 @@ export function trial(judge: Judge, { sentAt, promise, at }: Stream, knob: numbe
   }
   const beats = count - 1 - WARMUP;
   const time = at[count - 1]! - at[WARMUP]!;
-  return { knob, rate: wrong / beats * 1e6, mean: area / 2 / time, worst };
+  return { knob, rate: wrong / beats * 1e6, mean: area / 2 / time, worst, wrong: doubt / time };
 }
 
 /**
- * The detection time at a rate of false convictions, us: between the two settings around it, straight in the logarithm of the rate.
- * NaN when no setting is that good. A rate of none in the trace counts as half an event.
- *
- * @param points in the order of their knobs, from the rash to the patient
+ * The least detection time among the settings that convict falsely no oftener than `rate` in a million beats, us. NaN when there is
+ * none.
  */
-export function atRate(points: readonly Point[], rate: number, beats: number): Micros {
-  const none = 0.5 / beats * 1e6;
-  const log = (point: Point): number => Math.log(Math.max(none, point.rate));
-  for (const [index, point] of points.entries()) {
-    if (point.rate > rate) continue;
-    const before = points[index - 1];
-    if (before === undefined || log(before) === log(point)) return point.mean;
-    const part = (log(before) - Math.log(Math.max(none, rate))) / (log(before) - log(point));
-    return before.mean + Math.min(1, part) * (point.mean - before.mean);
+export function atRate(points: readonly Point[], rate: number): Micros {
+  let best = NaN;
+  for (const point of points) {
+    if (point.rate > rate || point.wrong > MOST_WRONG) continue;
+    if (!(point.mean >= best)) best = point.mean;
   }
-  return NaN;
+  return best;
 }

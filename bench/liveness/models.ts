@@ -163,18 +163,20 @@ export function periodic(delay: Float64Array, interval: Micros): Stream {
 const TICK: Micros = 100;
 
 /**
- * heartwire's sender: each delay is drawn from U[0.75, 1] x the agreed interval and promised in 255ths of it, rounded up.
+ * heartwire's sender: each delay is drawn from U[0.75, 1] x the agreed interval, with multiplier 1 from U[0.75, 0.90], and promised
+ * in 255ths of it, rounded up.
  *
- * @param mean the mean time between beats, us: the agreed interval is 8/7 of it
+ * @param mean the mean time between beats, us
  */
-export function heartwire(delay: Float64Array, mean: Micros, seed: number): Stream {
+export function heartwire(delay: Float64Array, mean: Micros, seed: number, multiplier = 3): Stream {
   const random = new Random(seed);
-  const interval = agreed(mean);
+  const interval = agreed(mean, multiplier);
+  const width = multiplier === 1 ? 0.15 : 0.25;
   const sentAt = new Float64Array(delay.length);
   const promise = new Float64Array(delay.length);
   let now = 0;
   for (let beat = 0; beat < delay.length; beat++) {
-    const wait = Math.floor(interval * (0.75 + 0.25 * random.fraction()));
+    const wait = Math.floor(interval * (0.75 + width * random.fraction()));
     sentAt[beat] = now;
     promise[beat] = Math.floor(Math.ceil(wait * 255 / interval) * interval / 255);
     now += wait;
@@ -185,8 +187,8 @@ export function heartwire(delay: Float64Array, mean: Micros, seed: number): Stre
 }
 
 /** The interval that costs as many beats as one every `mean`, us. */
-export function agreed(mean: Micros): Micros {
-  return Math.round(mean / 0.875);
+export function agreed(mean: Micros, multiplier = 3): Micros {
+  return Math.round(mean / (multiplier === 1 ? 0.825 : 0.875));
 }
 
 /** Times by the peer's clock and delays to times by ours, in order. */
