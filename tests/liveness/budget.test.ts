@@ -41,6 +41,8 @@ class World {
   sum = 0;
   greatest = 0;
   retunes = 0;
+  /** The interval, ms, of each that was slowed down, in this order. */
+  readonly order: number[] = [];
   slower = 0;
   refused = 0;
   /** How a client answers, and after how long, ms. */
@@ -127,7 +129,12 @@ class World {
       assertEquals([member.told, member.offered, member.gone], ["welcome", Infinity, false]);
       assert(interval !== member.inForce);
       this.retunes++;
-      if (interval > member.inForce) this.slower++;
+      if (interval > member.inForce) {
+        this.slower++;
+        this.order.push(member.inForce);
+      } else {
+        assertGreater(interval, member.inForce / Math.SQRT2 - 1); // one level
+      }
       this.#use(member, member.inForce, interval);
       const [answer, after] = this.answer(member);
       if (answer === "silence") continue;
@@ -288,6 +295,23 @@ describe("heartbeat budget", () => {
     assertEquals(world.refused, 0);
     assertEquals(distinct(intervals(world)), [17_678, 25_000]);
     assertEquals(world.join(10_000).told, "refused");
+    const mixed = new World(10);
+    for (let i = 0; i < 12; i++) mixed.join(i % 4 === 0 ? 1_000 : 2_000);
+    mixed.run(5);
+    for (let i = 0; i < 30; i++) mixed.join(10_000); // all may have to come down to 3,125
+    assertEquals(mixed.order.slice(0, 4), [1_000, 1_000, 1_000, 2_000]);
+  });
+
+  it("asks no more than a few for each event, also when each has little to give", () => {
+    const world = new World(1_000 / 24.9 / 0.75);
+    world.answer = () => ["confirm", 1];
+    for (let i = 0; i < 1_000; i++) world.join(24_900);
+    world.run(1);
+    assertEquals([world.refused, world.retunes], [0, 0]);
+    const newcomer = world.join(24_900); // it needs what 250 give
+    assertEquals([newcomer.told, world.retunes], ["nothing", STEPS]);
+    world.run(50);
+    assertEquals([newcomer.told, world.retunes], ["welcome", 249]);
   });
 
   it("speeds up again step by step as clients leave, down to what they desire or the server takes", () => {
