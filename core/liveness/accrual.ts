@@ -87,6 +87,8 @@ export class Accrual implements Detector {
   #convictAfter: Micros = Infinity;
 
   /**
+   * Begins with nothing learned, as if bytes came now.
+   *
    * @param detection the sender's multiplier x the agreed interval, us
    * @param window what was learned before; from then on its owner is this
    */

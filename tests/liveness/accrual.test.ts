@@ -84,6 +84,20 @@ describe("accrual", () => {
     assertAlmostEquals(way.detector.phi(way.detector.convictAt), 8, 1);
   });
 
+  it("convicts the living once in 10^threshold beats when lateness is normal", () => {
+    // Mean and deviation are those of 100 samples: what is exceeded is z / sqrt(1 + 1/100) of Student's distribution with 99 degrees
+    // of freedom, which weighs a little more than the normal tail: 1.134e-2 and 1.361e-3.
+    for (const [threshold, beats, rate] of [[2, 50_000, 1.134e-2], [3, 200_000, 1.361e-3]] as const) {
+      const way = new Way(19, { threshold, floor: 1 });
+      for (let i = 0; i < beats; i++) {
+        const radius = Math.sqrt(-2 * Math.log(1 - way.random.fraction())); // Box and Muller, 1958
+        way.beat(300_000 + 30_000 * radius * Math.cos(2 * Math.PI * way.random.fraction()));
+      }
+      const expected = beats * rate;
+      assertAlmostEquals(way.convictions, expected, 3 * Math.sqrt(expected), `threshold ${threshold}`);
+    }
+  });
+
   it("learns nothing from the sender's jitter", () => {
     const way = new Way(4);
     way.steady(500, 0);

@@ -13,6 +13,7 @@ describe("the state of accrual", () => {
     for (let beats = 1; beats < 300; beats += 13) {
       const way = new Way(18);
       for (let i = 0; i < beats; i++) way.beat(way.random.between(0, beats % 2 === 0 ? 50_000 : 3 * SECOND));
+      way.beat(5 * SECOND); // one of a rise, perhaps
       way.detector.rebase();
       const fresh = new Accrual(DETECTION, OPTIONS, way.now);
       assertEquals(way.detector.key(way.now), fresh.key(way.now));
