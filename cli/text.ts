@@ -52,6 +52,7 @@ const EVIDENCE: Readonly<Record<Verdict, string>> = {
   INBOUND_SILENT: "nothing heard for",
   OUTBOUND_DEAD: "the peer is heard but answered nothing for",
   LOCAL_BACKLOG: "nothing of ours could be written for",
+  SUSPENDED: "no answer after this machine or process had stood still, for",
   SLOW: "a frame grew too slowly; it stood still for",
   CORRUPT: "a frame stood unfinished for",
 };
@@ -62,8 +63,9 @@ export function evidenceText({ verdict, silentFor }: Evidence): string {
 }
 
 /** The same for a program. Times in ms. */
-export function evidenceRecord({ verdict, direction, silentFor, limit }: Evidence): Record<string, unknown> {
-  return { verdict, direction, silentFor, limit };
+export function evidenceRecord(evidence: Evidence): Record<string, unknown> {
+  const { verdict, direction, silentFor, limit, deferred } = evidence;
+  return { verdict, direction, silentFor, limit, deferred };
 }
 
 /** How a session ended, in a line. */

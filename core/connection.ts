@@ -10,12 +10,13 @@
  * @module
  */
 
+import { observeLag, observeWall } from "./clocks.ts";
 import { type Code, codeNumber } from "./codes.ts";
 import type { Conversation, GoAwayOptions } from "./conversation.ts";
 import type { Environment } from "./environment.ts";
 import { HeartwireError, numberOption, optionError } from "./errors.ts";
 import type { Agreement, CloseReason, ConnectionEvent } from "./events.ts";
-import { nonce, offer } from "./handshake.ts";
+import { nonce, offer, ownTerms } from "./handshake.ts";
 import { expire, watchFrame } from "./expire.ts";
 import { Link } from "./link.ts";
 import type { SocketAction } from "./machine.ts";
@@ -23,6 +24,8 @@ import { type ConnectionOptions, resolveConnection } from "./options.ts";
 import type { Phase, Role } from "./phases.ts";
 import { Receiver, unacceptable } from "./receive.ts";
 import type { ConnectionStats } from "./stats.ts";
+import { detection, measured } from "./measured.ts";
+import { changedTerms, type HeartbeatTerms } from "./terms.ts";
 import { toMicros, toMillis } from "./time.ts";
 import { Timer } from "./timers.ts";
 import type { Parameters } from "./wire/parameters.ts";
@@ -65,7 +68,8 @@ export class Connection implements Conversation {
     this.#link.timers.set(Timer.HANDSHAKE, this.#link.now + toMicros(resolved.handshakeTimeout));
     if (role === "client") {
       this.#link.preface();
-      this.#link.write({ kind: "hello", nonce: nonce(environment), parameters: offer(resolved) });
+      const parameters = offer(resolved, ownTerms(resolved));
+      this.#link.write({ kind: "hello", nonce: nonce(environment), parameters });
     }
   }
 
@@ -98,7 +102,10 @@ export class Connection implements Conversation {
     const link = this.#link;
     const micros = toMicros(now);
     // A clock that runs back, or is no number, stands still.
-    if (micros > link.now && micros !== Infinity) link.now = micros;
+    if (micros > link.now && micros !== Infinity) {
+      if (micros - link.now >= link.patience) observeLag(link, micros);
+      link.now = micros;
+    }
     return link;
   }
 
@@ -146,9 +153,10 @@ export class Connection implements Conversation {
     if (link.now >= link.timers.next()) expire(link);
   }
 
-  /** {@inheritDoc Machine.observeWall} Not used by this version. */
-  observeWall(_wall: number, now: number): void {
-    this.#enter(now);
+  /** {@inheritDoc Machine.observeWall} Only tells a suspended machine from a stalled process, and a clock that was set. */
+  observeWall(wall: number, now: number): void {
+    const link = this.#enter(now);
+    if (Number.isFinite(wall)) observeWall(link, toMicros(wall));
   }
 
   // What the application says.
@@ -191,7 +199,8 @@ export class Connection implements Conversation {
   }
 
   /**
-   * Sends a PING that wants an answer, at once; the event `pong` follows. Returns its sequence.
+   * Sends a PING that wants an answer, and counts as the beat; the event `pong` follows. Returns its sequence. When more were asked for than the
+   * peer takes (one in 0.75 intervals, and `multiplier` at once), it is the next that may go, and several calls are answered by one.
    *
    * @throws HeartwireError ERR_HEARTWIRE_NOT_OPEN, ERR_HEARTWIRE_PINGS_OPEN when 64 are unanswered
    */
@@ -204,7 +213,34 @@ export class Connection implements Conversation {
         hint: "Wait for an answer before the next.",
       });
     }
-    return link.ping(true);
+    return link.liveness.mayAsk(link.now) ? link.ping(true) : (link.liveness.sequence + 1) >>> 0;
+  }
+
+  /** Whether an offer of {@link Connection.retune} is not settled yet. */
+  get retuning(): boolean {
+    return this.#link.liveness !== null && this.#link.negotiation!.open;
+  }
+
+  /**
+   * Changes our heartbeat terms while connected; what is not named stays. The event `terms` tells the outcome. Times in ms.
+   *
+   * @throws HeartwireError ERR_HEARTWIRE_NOT_OPEN, ERR_HEARTWIRE_OPTION
+   */
+  retune(change: HeartbeatTerms, now: number): void {
+    const link = this.#enter(now);
+    if (link.liveness === null || link.closeSent) throw this.#notOpen("retune");
+    const terms = changedTerms(change, link.negotiation!.wanted);
+    const longest = link.options.heartbeat.maximumDetection;
+    if (!link.negotiation!.bearable(terms, longest)) {
+      throw optionError(
+        "minimumInterval",
+        `one with a detection time of at most ${longest} ms`,
+        terms.requiredRx,
+      );
+    }
+    link.negotiation!.want(terms);
+    link.offerTerms();
+    link.advanceClose();
   }
 
   /** Announces an end to the peer; see {@link GoAwayOptions}. */
@@ -260,16 +296,22 @@ export class Connection implements Conversation {
     link.finish({ kind: "aborted", code: "ABORTED", text }, said ? "end" : "destroy");
   }
 
-  /** Server, in the phase "deciding": welcomes the client. */
-  accept(now: number): void {
+  /**
+   * Server, in the phase "deciding": welcomes the client.
+   *
+   * @param minimumInterval the shortest interval at which this client may beat, ms; default the option
+   */
+  accept(now: number, minimumInterval?: number): void {
     const link = this.#enter(now);
     if (link.hello === null) return;
-    if (!link.converse(link.hello.parameters)) {
+    const terms = ownTerms(link.options, minimumInterval);
+    if (!link.converse(link.hello.parameters, terms)) {
       return this.reject("HEARTBEAT_UNACCEPTABLE", 0, unacceptable(link), now);
     }
     link.hello = null;
     link.preface();
-    link.write({ kind: "welcome", nonce: nonce(link.environment), parameters: offer(link.options) });
+    const parameters = offer(link.options, terms);
+    link.write({ kind: "welcome", nonce: nonce(link.environment), parameters });
     link.phase = "welcomed";
   }
 
@@ -343,18 +385,15 @@ export class Connection implements Conversation {
     return toMillis(this.#link.timers.next());
   }
 
-  /** Counters and measures. */
-  stats(): ConnectionStats {
-    const { counters, transmit, outbound, roundTrip } = this.#link;
+  /** {@inheritDoc Conversation.stats} */
+  stats(now?: number): ConnectionStats {
+    const { counters, transmit, outbound, measures, liveness } = this.#link;
+    const at = now === undefined ? this.#link.now : Math.max(this.#link.now, toMicros(now));
     return {
       ...counters,
       bytesSent: transmit.total,
-      rtt: roundTrip.last < 0 ? null : {
-        last: toMillis(roundTrip.last),
-        smoothed: toMillis(roundTrip.smoothed),
-        deviation: toMillis(roundTrip.deviation),
-        least: toMillis(roundTrip.least),
-      },
+      ...measured(measures),
+      detection: liveness === null ? null : detection(liveness, at),
       queued: outbound.pending,
       accepted: outbound.accepted,
       acknowledged: outbound.received,

@@ -13,6 +13,7 @@ import type { Agreement, CloseReason, ConnectionEvent } from "./events.ts";
 import type { Machine } from "./machine.ts";
 import type { Phase } from "./phases.ts";
 import type { ConnectionStats } from "./stats.ts";
+import type { HeartbeatTerms } from "./terms.ts";
 
 /** What `goAway` says. */
 export interface GoAwayOptions {
@@ -49,11 +50,19 @@ export interface Conversation extends Machine<ConnectionEvent> {
   /** The application finished the message with this position, and all before it. */
   consumed(position: number, now: number): void;
   /**
-   * Sends a heartbeat that wants an answer, at once; the event `pong` follows. Returns its sequence.
+   * Sends a heartbeat that wants an answer, as soon as the peer takes one; the event `pong` follows. Returns its sequence.
    *
    * @throws HeartwireError ERR_HEARTWIRE_NOT_OPEN, ERR_HEARTWIRE_PINGS_OPEN, ERR_HEARTWIRE_UNSUPPORTED
    */
   ping(now: number): number;
+  /** Whether new heartbeat terms of ours are not settled yet. */
+  readonly retuning: boolean;
+  /**
+   * Changes our heartbeat terms while connected; what is not named stays. The event `terms` tells the outcome. Times in ms.
+   *
+   * @throws HeartwireError ERR_HEARTWIRE_NOT_OPEN, ERR_HEARTWIRE_OPTION, ERR_HEARTWIRE_UNSUPPORTED
+   */
+  retune(change: HeartbeatTerms, now: number): void;
   /** Announces an end to the peer, where the protocol has words for it. */
   goAway(options: GoAwayOptions, now: number): void;
   /** Ends in good order, as far as the protocol has one. */
@@ -62,10 +71,10 @@ export interface Conversation extends Machine<ConnectionEvent> {
   drain(closeCode: number, text: string, now: number): void;
   /** Ends at once. */
   abort(code: Code, text: string, now: number): void;
-  /** Server, while "deciding": admits the client. */
-  accept(now: number): void;
+  /** Server, while "deciding": admits the client, which may beat every `minimumInterval` ms where that is negotiated; default the option. */
+  accept(now: number, minimumInterval?: number): void;
   /** Server, before it admitted: refuses the client. `retryAfter` in ms, 0 = unsaid. */
   reject(code: Code, retryAfter: number, text: string, now: number): void;
-  /** Counters and measures. */
-  stats(): ConnectionStats;
+  /** Counters and measures, as of `now` (monotonic ms) where they depend on it; default the last input. */
+  stats(now?: number): ConnectionStats;
 }

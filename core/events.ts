@@ -9,8 +9,23 @@
 
 import type { Code } from "./codes.ts";
 
-/** Why a connection was held to be dead (docs/PROTOCOL.md, section 5). */
-export type Verdict = "INBOUND_SILENT" | "OUTBOUND_DEAD" | "LOCAL_BACKLOG" | "SLOW" | "CORRUPT";
+/**
+ * Why a connection was held to be dead (docs/PROTOCOL.md, section 5). SUSPENDED: this machine slept, or did not run for longer than the
+ * detection time, and the peer did not answer when it ran again.
+ */
+export type Verdict =
+  | "INBOUND_SILENT"
+  | "OUTBOUND_DEAD"
+  | "LOCAL_BACKLOG"
+  | "SUSPENDED"
+  | "SLOW"
+  | "CORRUPT";
+
+/**
+ * Who did not run for a while: this process (LOCAL_STALLED), so long that nothing before counts (SUSPENDED), or the peer, as it said
+ * afterwards (PEER_STALLED).
+ */
+export type StallVerdict = "LOCAL_STALLED" | "SUSPENDED" | "PEER_STALLED";
 
 /** What a suspicion or a verdict rests on. */
 export interface Evidence {
@@ -22,9 +37,11 @@ export interface Evidence {
   readonly silentFor: number;
   /** After how long of it the verdict falls, ms. */
   readonly limit: number;
+  /** By how much known stalls, of this process or confessed by the peer, deferred it, ms. */
+  readonly deferred: number;
 }
 
-/** What both sides agreed on in the handshake. Times in ms, sizes in bytes. */
+/** What both sides agreed on, in the handshake or since. Times in ms, sizes in bytes. */
 export interface Agreement {
   /** The protocol version in force. */
   readonly version: number;
@@ -42,6 +59,8 @@ export interface Agreement {
   readonly detectionBound: number;
   /** The same when this side sends nothing but heartbeats: it then asks in every interval, else in every third. */
   readonly idleDetectionBound: number;
+  /** By how much stalls that are known may defer a verdict in all, beyond these bounds. */
+  readonly deferralCap: number;
   /** The longest message that the peer accepts. */
   readonly maxMessage: number;
 }
@@ -96,6 +115,20 @@ export type ConnectionEvent =
   | { readonly type: "suspect"; readonly evidence: Evidence }
   /** The suspicion is over: what was missing came. */
   | { readonly type: "alive"; readonly verdict: Verdict }
+  /** A process did not run for `span` ms, and what that explains is held against nobody. */
+  | { readonly type: "stall"; readonly verdict: StallVerdict; readonly span: number }
+  /** Our wall clock was set by `step` ms. Nothing follows from it. */
+  | { readonly type: "clockStep"; readonly step: number }
+  /**
+   * Heartbeat terms changed, ours (`by: "local"`) or the peer's. Not `accepted`: the peer declined our offer, and the terms before it
+   * hold again.
+   */
+  | {
+    readonly type: "terms";
+    readonly by: "local" | "peer";
+    readonly accepted: boolean;
+    readonly agreement: Agreement;
+  }
   /** The peer did something wrong. Not fatal ones are tolerated a few times. */
   | { readonly type: "fault"; readonly code: Code; readonly text: string; readonly fatal: boolean }
   /** The peer announces an end. Times in ms. */

@@ -8,7 +8,7 @@
  */
 
 import type { Link } from "./link.ts";
-import { TURN } from "./liveness/liveness.ts";
+import { TURN } from "./liveness/beat.ts";
 import { type Micros, NEVER, toMillis } from "./time.ts";
 import { Timer } from "./timers.ts";
 import { MAX_CHUNK } from "./wire/registry.ts";
@@ -38,11 +38,11 @@ export function expire(link: Link): void {
  * @param frames how many frames had been decoded before these bytes
  */
 export function watchFrame(link: Link, frames: number): void {
-  if (link.beat === null || !link.conversing || !link.decoder.inFrame) return;
+  if (link.liveness === null || !link.decoder.inFrame) return;
   link.grewAt = link.now;
   if (link.timers.at(Timer.FRAME) !== NEVER && link.decoder.framesDecoded === frames) return;
   link.turning = false;
-  link.timers.set(Timer.FRAME, link.now + Math.max(link.beat.rxDetection, SLOWEST_FRAME));
+  link.timers.set(Timer.FRAME, link.now + Math.max(link.liveness.beat.rxDetection, SLOWEST_FRAME));
 }
 
 function judge(link: Link): void {
@@ -74,13 +74,14 @@ function handshakeLate(link: Link): void {
 
 function frameLate(link: Link): void {
   if (!turned(link, Timer.FRAME)) return;
-  const limit = Math.max(link.beat!.rxDetection, SLOWEST_FRAME);
+  const limit = Math.max(link.liveness!.beat.rxDetection, SLOWEST_FRAME);
   const still = link.now - link.grewAt;
   const evidence = {
     verdict: still >= limit / 2 ? "CORRUPT" : "SLOW",
     direction: "inbound",
     silentFor: toMillis(still),
     limit: toMillis(limit),
+    deferred: 0,
   } as const;
   link.finish({ kind: "dead", code: "DEAD", evidence }, "destroy");
 }

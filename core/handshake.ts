@@ -8,9 +8,9 @@
 
 import type { Environment } from "./environment.ts";
 import type { Agreement } from "./events.ts";
-import { type Beat, detectionBound } from "./liveness/liveness.ts";
+import { type Beat, detectionBound, extensionCap, type Terms } from "./liveness/beat.ts";
 import type { ResolvedConnection } from "./options.ts";
-import { toMicros, toMillis } from "./time.ts";
+import { toMillis } from "./time.ts";
 import type { Parameters } from "./wire/parameters.ts";
 import { HIGHEST_VERSION, Integrity, LOWEST_VERSION } from "./wire/registry.ts";
 
@@ -27,16 +27,25 @@ export function nonce(environment: Environment): Uint8Array {
   return bytes;
 }
 
+/** The heartbeat terms of this side. `minimumInterval` (ms) overrides the option. */
+export function ownTerms(options: ResolvedConnection, minimumInterval?: number): Terms {
+  const { interval, multiplier, minimumInterval: usual } = options.heartbeat;
+  return { desiredTx: interval, requiredRx: minimumInterval ?? usual, multiplier };
+}
+
 /** The parameters of this side's HELLO or WELCOME. */
-export function offer(options: ResolvedConnection): Parameters {
+export function offer(options: ResolvedConnection, terms: Terms): Parameters {
   return {
-    desiredTx: options.heartbeat.interval,
-    requiredRx: options.heartbeat.minimumInterval,
-    multiplier: options.heartbeat.multiplier,
+    ...terms,
     maxMessage: options.maxMessage,
     credit: options.window,
     integrity: Integrity.CRC,
   };
+}
+
+/** The heartbeat terms of a peer's HELLO or WELCOME. The decoder has checked that they are there and in range. */
+export function peerTerms(peer: Parameters): Terms {
+  return { desiredTx: peer.desiredTx!, requiredRx: peer.requiredRx!, multiplier: peer.multiplier! };
 }
 
 /** The version in force when the peer speaks `lowest` to `highest`; 0 if there is none. */
@@ -45,41 +54,21 @@ export function commonVersion(lowest: number, highest: number): number {
   return version >= Math.max(lowest, LOWEST_VERSION) ? version : 0;
 }
 
-/** The result of two offers. */
-export interface Agreed {
-  readonly beat: Beat;
-  readonly agreement: Agreement;
-  /** 3 x the peer's multiplier: how far its sequence may jump. */
-  readonly window: number;
-  /** The peer's first credit. */
-  readonly credit: number;
-}
-
-/** What both offers make together. The decoder has checked that the required parameters are there and in range. */
-export function agree(options: ResolvedConnection, peer: Parameters, version: number): Agreed {
-  const own = options.heartbeat;
-  const txInterval = toMicros(Math.max(own.interval, peer.requiredRx!));
-  const rxInterval = toMicros(Math.max(peer.desiredTx!, own.minimumInterval));
-  const txDetection = own.multiplier * txInterval;
-  const rxDetection = peer.multiplier! * rxInterval;
-  // Who says that it may miss many intervals is given as many to answer in.
-  const multiplier = Math.max(own.multiplier, peer.multiplier!);
-  const probeDetection = multiplier * txInterval;
-  const beat: Beat = { txInterval, rxDetection, probeDetection, multiplier: own.multiplier };
-  return {
-    beat,
-    agreement: Object.freeze({
-      version,
-      txInterval: toMillis(txInterval),
-      rxInterval: toMillis(rxInterval),
-      txDetection: toMillis(Math.min(txDetection, multiplier * rxInterval)),
-      rxDetection: toMillis(rxDetection),
-      probeDetection: toMillis(probeDetection),
-      detectionBound: toMillis(detectionBound(beat, false)),
-      idleDetectionBound: toMillis(detectionBound(beat, true)),
-      maxMessage: peer.maxMessage ?? DEFAULT_MAX_MESSAGE,
-    }),
-    window: 3 * peer.multiplier!,
-    credit: peer.credit ?? 0,
-  };
+/** What an application is told of a beat and the rest of the handshake. */
+export function agreement(beat: Beat, version: number, peer: Parameters): Agreement {
+  const { txInterval, rxInterval, rxDetection, probeDetection, multiplier, peerMultiplier } = beat;
+  // The peer convicts us by our multiplier, or by a question of its own.
+  const peerProbes = Math.max(multiplier, peerMultiplier) * rxInterval;
+  return Object.freeze({
+    version,
+    txInterval: toMillis(txInterval),
+    rxInterval: toMillis(rxInterval),
+    txDetection: toMillis(Math.min(multiplier * txInterval, peerProbes)),
+    rxDetection: toMillis(rxDetection),
+    probeDetection: toMillis(probeDetection),
+    detectionBound: toMillis(detectionBound(beat, false)),
+    idleDetectionBound: toMillis(detectionBound(beat, true)),
+    deferralCap: toMillis(extensionCap(rxDetection)),
+    maxMessage: peer.maxMessage ?? DEFAULT_MAX_MESSAGE,
+  });
 }

@@ -15,22 +15,26 @@ import type { Agreement, CloseReason, ConnectionEvent } from "./events.ts";
 import { Inbound } from "./flow/inbound.ts";
 import { Outbound } from "./flow/outbound.ts";
 import { Transmit } from "./flow/transmit.ts";
-import { agree } from "./handshake.ts";
+import { agreement, ownTerms, peerTerms } from "./handshake.ts";
+import type { Terms } from "./liveness/beat.ts";
+import { patience } from "./liveness/blame.ts";
 import { HeartbeatChecks } from "./liveness/checks.ts";
-import { type Beat, Liveness } from "./liveness/liveness.ts";
-import { RoundTrip } from "./liveness/rtt.ts";
+import { detectorFor } from "./liveness/detectors.ts";
+import { Liveness } from "./liveness/liveness.ts";
+import { Measures } from "./liveness/measures.ts";
+import { Negotiation } from "./liveness/negotiation.ts";
 import type { SocketAction } from "./machine.ts";
 import type { ResolvedConnection } from "./options.ts";
 import type { Phase, Role } from "./phases.ts";
 import { Counters } from "./stats.ts";
-import { type Micros, NEVER } from "./time.ts";
+import { type Micros, NEVER, toMillis } from "./time.ts";
 import { Timer, Timers } from "./timers.ts";
 import { Decoder } from "./wire/decoder.ts";
 import { writeAck, writeCredit, writeFrame, writePing, writePong, writePreface } from "./wire/encoder.ts";
 import type { ControlFrame, HelloFrame } from "./wire/frames.ts";
 import type { Parameters } from "./wire/parameters.ts";
 import { foreignReply } from "./wire/preface.ts";
-import { ANSWER, FRAME_LIMIT } from "./wire/registry.ts";
+import { ANSWER, FRAME_LIMIT, STALLED } from "./wire/registry.ts";
 
 /** An ACK leaves at the latest so long after the first thing that it covers, us. */
 export const ACK_DELAY: Micros = 25_000;
@@ -63,11 +67,16 @@ export class Link {
   outbound: Outbound;
   transmit: Transmit = new Transmit();
   counters: Counters = new Counters();
-  roundTrip: RoundTrip = new RoundTrip();
   liveness: Liveness | null = null;
   checks: HeartbeatChecks | null = null;
+  /** Of the last conversation, also behind its end. */
+  measures: Measures | null = null;
+  negotiation: Negotiation | null = null;
   agreement: Agreement | null = null;
-  beat: Beat | null = null;
+  /** Of HELLO or WELCOME. */
+  peer: Parameters = {};
+  /** Two inputs less than this apart hide no stall, us. */
+  patience: Micros = NEVER;
   events: ConnectionEvent[] = [];
   version = 0;
   /** The handshake was completed, whatever became of it. */
@@ -91,8 +100,6 @@ export class Link {
   unacknowledged = 0;
   ackedReceived = 0;
   ackedProcessed = 0;
-  /** Zero of our heartbeat timestamps. */
-  epoch: Micros = 0;
   /** The last turn before a deadline of handshake or frame is enforced. */
   turning = false;
   /** When the unfinished frame last grew. */
@@ -137,15 +144,17 @@ export class Link {
 
   /** 0.1 ms since WELCOME, modulo 2^32. */
   timestamp(now: Micros = this.now): number {
-    return Math.floor((now - this.epoch) / 100) % 0x1_0000_0000;
+    return Math.floor((now - this.measures!.epoch) / 100) % 0x1_0000_0000;
   }
 
   ping(asks: boolean): number {
     const liveness = this.liveness!;
     const control = this.transmit.control;
-    const sequence = liveness.pinged(this.now, asks, this.transmit.written + PING_BYTES);
+    const stalled = liveness.blame.confess();
+    const size = stalled === 0 ? PING_BYTES : PING_BYTES + STALLED_BYTES;
+    const sequence = liveness.pinged(this.now, asks, this.transmit.written + size);
     const received = this.inbound.received % 0x1_0000_0000;
-    const flags = asks ? ANSWER : 0;
+    const flags = (asks ? ANSWER : 0) | (stalled === 0 ? 0 : STALLED);
     writePing(
       control,
       flags,
@@ -154,7 +163,7 @@ export class Link {
       liveness.promise(),
       this.checks!.heard,
       received,
-      0,
+      stalled,
     );
     this.counters.pingsSent++;
     this.wrote();
@@ -163,9 +172,21 @@ export class Link {
 
   pong(sequence: number): void {
     const received = this.inbound.received % 0x1_0000_0000;
+    const liveness = this.liveness!;
+    const stalled = liveness.blame.confess();
+    const flags = stalled === 0 ? 0 : STALLED;
     // Answers leave in the turn in which the question came: the hold is what lies between two readings of the same `now`.
-    const promise = this.liveness!.promise();
-    writePong(this.transmit.control, 0, (sequence + 1) >>> 0, this.timestamp(), 0, promise, received, 0);
+    const answer = (sequence + 1) >>> 0;
+    writePong(
+      this.transmit.control,
+      flags,
+      answer,
+      this.timestamp(),
+      0,
+      liveness.promise(),
+      received,
+      stalled,
+    );
     this.counters.pongsSent++;
     this.wrote();
   }
@@ -198,15 +219,17 @@ export class Link {
   }
 
   /** Both offers are known: the conversation can begin. False if the agreed detection time is more than we will wait. */
-  converse(peer: Parameters): boolean {
-    const agreed = agree(this.options, peer, this.version);
-    if (agreed.agreement.rxDetection > this.options.heartbeat.maximumDetection) return false;
-    this.agreement = agreed.agreement;
-    this.beat = agreed.beat;
-    this.epoch = this.now;
-    this.outbound.limit = agreed.credit;
-    this.outbound.maxMessage = agreed.agreement.maxMessage;
-    this.checks = new HeartbeatChecks(agreed.window);
+  converse(peer: Parameters, own: Terms = ownTerms(this.options)): boolean {
+    const negotiation = new Negotiation(own, peerTerms(peer));
+    const beat = negotiation.beat();
+    if (toMillis(beat.rxDetection) > this.options.heartbeat.maximumDetection) return false;
+    this.peer = peer;
+    this.negotiation = negotiation;
+    this.measures = new Measures(this.now);
+    this.agreement = agreement(beat, this.version, peer);
+    this.outbound.limit = peer.credit ?? 0;
+    this.outbound.maxMessage = this.agreement.maxMessage;
+    this.checks = new HeartbeatChecks(beat, this.now);
     this.decoder.frameLimit = FRAME_LIMIT;
     return true;
   }
@@ -217,8 +240,30 @@ export class Link {
     this.turning = false;
     this.phase = "open";
     this.opened = true;
-    this.liveness = new Liveness(this.beat!, this.timers, this.environment, this.now);
+    const beat = this.negotiation!.beat();
+    const detector = detectorFor(this.options.heartbeat, beat, this.now);
+    this.liveness = new Liveness(beat, detector, this.measures!, this.timers, this.environment, this.now);
+    this.patience = patience(beat);
     this.emit({ type: "open", agreement: this.agreement! });
+  }
+
+  /** The terms changed, ours or the peer's. */
+  retuned(): void {
+    const beat = this.negotiation!.beat();
+    this.liveness!.retune(beat, this.now);
+    this.checks!.retune(beat, this.now);
+    this.patience = patience(beat);
+    this.agreement = agreement(beat, this.version, this.peer);
+  }
+
+  /** Sends the terms that wait to be offered, if nothing hinders that. */
+  offerTerms(): void {
+    if (this.closeSent || this.phase === "answering") return;
+    const offer = this.negotiation!.offer(this.liveness!.sequence);
+    if (offer === null) return;
+    this.write({ kind: "params", serial: offer.serial, parameters: { ...offer.terms } });
+    this.retuned();
+    this.ping(!this.liveness!.probes.full);
   }
 
   /** Refuses the client: nothing was written to it before. */
@@ -320,9 +365,10 @@ export class Link {
     copy.outbound = this.outbound.clone(environment);
     copy.transmit = this.transmit.clone();
     copy.counters = this.counters.clone();
-    copy.roundTrip = this.roundTrip.clone();
     copy.liveness = this.liveness?.clone(copy.timers, environment) ?? null;
-    copy.checks = this.checks?.clone() ?? null;
+    copy.measures = copy.liveness?.measures ?? this.measures?.clone() ?? null;
+    copy.negotiation = this.negotiation?.clone() ?? null;
+    copy.checks = this.checks?.clone(this.negotiation!.beat()) ?? null;
     copy.events = this.events.slice();
     return copy;
   }
@@ -337,7 +383,7 @@ export class Link {
       this.goaway,
       this.reason?.kind,
     ]);
-    const offers = JSON.stringify([this.beat, this.hello?.parameters ?? null]);
+    const offers = JSON.stringify([this.peer, this.hello?.parameters ?? null]);
     const { received } = this.inbound;
     const owed = [this.unacknowledged, received - this.ackedReceived, received - this.ackedProcessed];
     return [
@@ -349,10 +395,13 @@ export class Link {
       this.transmit.key(),
       `${owed.join(",")} ${this.counters.heartbeatFaults} ${this.decoder.inFrame ? now - this.grewAt : 0}`,
       this.liveness?.key(now, this.transmit.written) ?? "",
-      this.checks?.key(this.timestamp(now)) ?? "",
+      this.negotiation?.key(this.liveness?.sequence ?? 0) ?? "",
+      this.checks?.key(this.timestamp(now), now) ?? "",
     ].join("\n");
   }
 }
 
 /** Bytes of a PING with a CRC. */
 const PING_BYTES = 24;
+/** ... and of a confession in it. */
+const STALLED_BYTES = 4;

@@ -23,6 +23,7 @@ export type {
   ConnectionEvent,
   DialFailure,
   Evidence,
+  StallVerdict,
   Verdict,
 } from "./events.ts";
 export type { HeartbeatPreset } from "./liveness/presets.ts";
@@ -40,5 +41,6 @@ export type { Phase, Role } from "./phases.ts";
 export { converse } from "./profile.ts";
 export { Server } from "./server.ts";
 export type { Answer, DrainOptions, ServerAction, ServerStats } from "./server.ts";
-export type { ConnectionStats } from "./stats.ts";
+export type { ConnectionStats, DetectionStats, OneWayStats } from "./stats.ts";
+export type { HeartbeatTerms } from "./terms.ts";
 export type { Parameters } from "./wire/parameters.ts";

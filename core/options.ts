@@ -110,6 +110,14 @@ export interface ServerOptions extends ConnectionOptions {
   readonly ask?: boolean;
   /** Wait told to clients that are refused for lack of room, ms; default 1,000. */
   readonly retryAfter?: number;
+  /**
+   * PINGs a second that all clients together may agree to send; 1 at `natBound` .. 1,000,000; default Infinity, which counts nothing.
+   * When it is used up, clients are slowed down as far as `natBound`; who finds no room even so is refused (`BUSY`). For the profile
+   * "heartwire"; the others negotiate no rate.
+   */
+  readonly heartbeatBudget?: number;
+  /** The longest interval that the budget asks of a client, ms: NATs forget who is silent for longer; 10 .. 3,600,000; default 25,000. */
+  readonly natBound?: number;
 }
 
 /** All of {@link HeartbeatOptions}, checked. */
@@ -325,6 +333,8 @@ export function resolveServer(options: ServerOptions = {}): ResolvedServer {
     "maxHandshakesPerKey",
     "ask",
     "retryAfter",
+    "heartbeatBudget",
+    "natBound",
   ];
   known("", options, [...CONNECTION_NAMES, ...own]);
   const maxConnections = numberOption(
@@ -335,6 +345,7 @@ export function resolveServer(options: ServerOptions = {}): ResolvedServer {
     true,
   );
   const maxHandshakes = numberOption("maxHandshakes", options.maxHandshakes ?? 1_000, 1, 10_000_000, true);
+  const natBound = numberOption("natBound", options.natBound ?? 25_000, INTERVAL_MIN, INTERVAL_MAX, true);
   return Object.freeze({
     ...connectionPart(options),
     maxConnections,
@@ -355,5 +366,14 @@ export function resolveServer(options: ServerOptions = {}): ResolvedServer {
     ),
     ask: options.ask ?? false,
     retryAfter: numberOption("retryAfter", options.retryAfter ?? 1_000, 0, DAY),
+    heartbeatBudget: heartbeatBudget(options.heartbeatBudget ?? Infinity, natBound),
+    natBound,
   });
+}
+
+/** A budget that has no room for one client would refuse all of them. */
+function heartbeatBudget(value: number, natBound: number): number {
+  return value === Infinity
+    ? value
+    : numberOption("heartbeatBudget", value, 4_000 / (3 * natBound), 1_000_000);
 }

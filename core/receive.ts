@@ -7,11 +7,13 @@
  * @module
  */
 
-import { type Code, codeFromNumber } from "./codes.ts";
+import { confessed, diagnosed } from "./clocks.ts";
+import { type Code, codeFromNumber, codeNumber } from "./codes.ts";
 import type { Verdict } from "./events.ts";
 import { commonVersion } from "./handshake.ts";
 import { ACK_BYTES, type Link } from "./link.ts";
 import { type FrameName, mayReceive } from "./phases.ts";
+import { toMillis } from "./time.ts";
 import { Timer } from "./timers.ts";
 import type { FrameSink } from "./wire/decoder.ts";
 import type {
@@ -19,10 +21,11 @@ import type {
   ControlFrame,
   GoawayFrame,
   HelloFrame,
+  ParamsFrame,
   RejectFrame,
   WelcomeFrame,
 } from "./wire/frames.ts";
-import { ANSWER, CHUNK_COST, Integrity, SCOPE_SESSION } from "./wire/registry.ts";
+import { ANSWER, CHUNK_COST, Integrity, SCOPE_CONNECTION, SCOPE_SESSION } from "./wire/registry.ts";
 
 /** A peer that tells us to wait longer is taken to mean so long, ms: a day. */
 const LONGEST_WAIT = 86_400_000;
@@ -84,18 +87,23 @@ export class Receiver implements FrameSink {
     flags: number,
     sequence: number,
     timestamp: number,
-    _promise: number,
+    promise: number,
     _heard: number,
     received: number,
+    stalled: number,
   ): void {
     if (!this.#admitOften("ping")) return;
     const link = this.#link;
     link.counters.pingsReceived++;
-    const heard = link.checks!.heard;
-    const wrong = link.checks!.ping(sequence, timestamp);
+    const checks = link.checks!;
+    const { heard } = checks;
+    const wrong = checks.ping(sequence, timestamp, link.now);
+    if (wrong === "PING_TOO_FAST") return this.#strike();
     if (wrong !== null) {
       return this.#heartbeatFault(wrong, `PING ${sequence} at ${timestamp}, last heard ${heard}`);
     }
+    diagnosed(link, link.liveness!.heartbeat(link.now, checks.peerTime, promise, false));
+    if (stalled > 0) confessed(link, stalled);
     this.#arrived(received);
     if ((flags & ANSWER) !== 0 && link.conversing) link.pong(sequence);
   }
@@ -105,24 +113,48 @@ export class Receiver implements FrameSink {
     answer: number,
     timestamp: number,
     hold: number,
-    _promise: number,
+    promise: number,
     received: number,
+    stalled: number,
   ): void {
     if (!this.#admitOften("pong")) return;
     const link = this.#link;
     const liveness = link.liveness!;
+    const checks = link.checks!;
     const sequence = (answer - 1) >>> 0;
     const sentAt = liveness.probes.sentAt(sequence);
     const elapsed = sentAt < 0 ? -1 : link.now - sentAt;
-    const wrong = link.checks!.pong(elapsed, hold, timestamp);
+    const wrong = checks.pong(elapsed, hold, timestamp);
     if (wrong !== null) return this.#heartbeatFault(wrong, `PONG ${answer} at ${timestamp}, hold ${hold} us`);
+    diagnosed(link, liveness.heartbeat(link.now, checks.peerTime, promise, true));
+    if (stalled > 0) confessed(link, stalled);
     this.#arrived(received);
     if (!link.conversing) return;
-    const rtt = Math.max(0, elapsed - hold);
     link.counters.pingsAnswered++;
-    link.roundTrip.sample(rtt);
+    if (!liveness.spans(sentAt)) liveness.measures.answer(sentAt, hold, checks.peerTime, link.now);
     this.#relieved(liveness.answered(sequence));
-    link.emit({ type: "pong", sequence, rtt: rtt / 1000, hold: hold / 1000 });
+    this.#answeredTerms(sequence);
+    link.emit({ type: "pong", sequence, rtt: Math.max(0, elapsed - hold) / 1000, hold: hold / 1000 });
+  }
+
+  /** A PING came sooner than agreed, and not for the first time: past the tolerance the peer is told both values. */
+  #strike(): void {
+    const link = this.#link;
+    const { observed, allowed } = link.checks!.pace(link.now);
+    const text = `PINGs every ${toMillis(observed)} ms, agreed is one in ${toMillis(allowed)} ms at most`;
+    if (link.counters.heartbeatFaults >= link.options.heartbeat.tolerance && !link.closeSent) {
+      const code = codeNumber("PING_TOO_FAST");
+      link.write({
+        kind: "goaway",
+        scope: SCOPE_CONNECTION,
+        code,
+        retryAfter: 0,
+        jitter: 0,
+        text,
+        endpoint: "",
+      });
+    }
+    this.#heartbeatFault("PING_TOO_FAST", text);
   }
 
   /** Counted and reported; past the tolerance it ends the connection. */
@@ -141,6 +173,44 @@ export class Receiver implements FrameSink {
       return link.fail("ACK_INVALID", `a heartbeat acknowledges ${low}`);
     }
     if (link.outbound.received > before) this.#relieved(link.liveness!.arrived(link.now));
+  }
+
+  #params(frame: ParamsFrame): void {
+    const link = this.#link;
+    const { desiredTx, requiredRx, multiplier } = frame.parameters;
+    const offered = {
+      ...(desiredTx === undefined ? {} : { desiredTx }),
+      ...(requiredRx === undefined ? {} : { requiredRx }),
+      ...(multiplier === undefined ? {} : { multiplier }),
+    };
+    if (link.closeSent) return; // nothing that would answer may follow our CLOSE
+    const longest = link.options.heartbeat.maximumDetection;
+    if (!link.negotiation!.offers(offered, longest, link.liveness!.sequence)) return;
+    link.retuned();
+    link.write({ kind: "paramsOk", serial: frame.serial });
+    if (link.conversing) link.emit({ type: "terms", by: "peer", accepted: true, agreement: link.agreement! });
+  }
+
+  #paramsOk(serial: number): void {
+    const link = this.#link;
+    if (!link.negotiation!.confirmed(serial)) {
+      return link.fail("UNEXPECTED_FRAME", `PARAMS_OK ${serial}, which is not open`);
+    }
+    this.#termsSettled(true);
+  }
+
+  /** The answer to a PING behind our offer, without a PARAMS_OK before it, declines that. */
+  #answeredTerms(sequence: number): void {
+    const found = this.#link.negotiation!.answered(sequence);
+    if (found === "declined") this.#termsSettled(false);
+    else if (found === "read") this.#link.checks!.retune(this.#link.negotiation!.beat(), this.#link.now);
+  }
+
+  #termsSettled(accepted: boolean): void {
+    const link = this.#link;
+    link.retuned();
+    link.emit({ type: "terms", by: "local", accepted, agreement: link.agreement! });
+    link.offerTerms();
   }
 
   ack(received: number, processed: number): void {
@@ -172,6 +242,10 @@ export class Receiver implements FrameSink {
         return this.#reject(frame);
       case "goaway":
         return this.#goaway(frame);
+      case "params":
+        return this.#params(frame);
+      case "paramsOk":
+        return this.#paramsOk(frame.serial);
       case "close":
         return this.#close(frame);
       case "error": {

@@ -19,7 +19,7 @@
  * @module
  */
 
-import { TURN } from "../liveness/liveness.ts";
+import { TURN } from "../liveness/beat.ts";
 import type { ResolvedConnection } from "../options.ts";
 import type { Role } from "../phases.ts";
 import { type Micros, toMicros } from "../time.ts";

@@ -12,9 +12,10 @@ import type { Code } from "../codes.ts";
 import type { Conversation, GoAwayOptions } from "../conversation.ts";
 import { HeartwireError } from "../errors.ts";
 import type { Agreement, CloseReason, ConnectionEvent, Evidence } from "../events.ts";
-import { TURN } from "../liveness/liveness.ts";
+import { TURN } from "../liveness/beat.ts";
 import { RoundTrip } from "../liveness/rtt.ts";
 import type { SocketAction } from "../machine.ts";
+import { roundTripStats } from "../measured.ts";
 import type { ResolvedConnection } from "../options.ts";
 import type { Phase, Role } from "../phases.ts";
 import { type ConnectionStats, Counters } from "../stats.ts";
@@ -75,6 +76,7 @@ export abstract class StreamConversation implements Conversation {
       probeDetection: toMillis(detection),
       detectionBound: toMillis(detection + TURN),
       idleDetectionBound: toMillis(detection + TURN),
+      deferralCap: 0,
       maxMessage: options.maxMessage,
     });
     this.phase = role === "server" ? "deciding" : "open";
@@ -255,6 +257,7 @@ export abstract class StreamConversation implements Conversation {
       direction: "inbound",
       silentFor: toMillis(silent),
       limit: toMillis(limit),
+      deferred: 0,
     };
     if (this.#turning) return this.finish({ kind: "dead", code: "DEAD", evidence }, "destroy");
     if (!this.#suspected) {
@@ -322,6 +325,14 @@ export abstract class StreamConversation implements Conversation {
   }
 
   /** Nothing is said: these protocols know no announcement. */
+  get retuning(): boolean {
+    return false;
+  }
+
+  retune(): void {
+    throw this.unsupported("retune");
+  }
+
   goAway(_options: GoAwayOptions, now: number): void {
     this.enter(now);
   }
@@ -406,16 +417,13 @@ export abstract class StreamConversation implements Conversation {
   }
 
   stats(): ConnectionStats {
-    const { roundTrip } = this;
     return {
       ...this.counters,
       bytesSent: this.#sentBytes,
-      rtt: roundTrip.last < 0 ? null : {
-        last: toMillis(roundTrip.last),
-        smoothed: toMillis(roundTrip.smoothed),
-        deviation: toMillis(roundTrip.deviation),
-        least: toMillis(roundTrip.least),
-      },
+      rtt: roundTripStats(this.roundTrip),
+      clock: null,
+      oneWay: null,
+      detection: null,
       queued: this.out.pending,
       accepted: this.counters.messagesSent,
       acknowledged: 0,

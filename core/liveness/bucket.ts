@@ -109,23 +109,37 @@ export class TokenBucket {
   }
 }
 
+/** How often a peer may ask: the fastest that its jitter makes. */
+export function pingPeriod(interval: Micros): Micros {
+  return Math.floor(interval * 3 / 4);
+}
+
+/** How many PINGs of a peer may come at once. */
+export function pingDepth(multiplier: number): number {
+  return 3 * multiplier + 2;
+}
+
+/** How often we ask: a thousandth slower than {@link pingPeriod}, for clocks tick apart (twenty times a poor quartz). */
+export function askPeriod(interval: Micros): Micros {
+  return Math.ceil(interval * 3_003 / 4_000);
+}
+
 /**
- * What polices a peer's PINGs: one each 0.75 x interval, the fastest that its jitter makes, and 3 x multiplier + 2 at once.
+ * What polices a peer's PINGs: one each 0.75 x interval, and 3 x multiplier + 2 at once.
  *
  * @param interval the agreed interval of the peer's direction, us
  * @param multiplier the peer's
  */
 export function pingBucket(interval: Micros, multiplier: number, now: Micros): TokenBucket {
-  return new TokenBucket(Math.floor(interval * 3 / 4), 3 * multiplier + 2, now);
+  return new TokenBucket(pingPeriod(interval), pingDepth(multiplier), now);
 }
 
 /**
- * What our own asking is held to: PINGs of the schedule are forced, those the application asks for taken. A thousandth slower
- * than {@link pingBucket}, for clocks tick apart (twenty times a poor quartz).
+ * What our own asking is held to: PINGs of the schedule are forced, those the application asks for taken.
  *
  * @param interval the agreed interval of our direction, us
  * @param multiplier ours
  */
 export function askBucket(interval: Micros, multiplier: number, now: Micros): TokenBucket {
-  return new TokenBucket(Math.ceil(interval * 3_003 / 4_000), multiplier, now);
+  return new TokenBucket(askPeriod(interval), multiplier, now);
 }

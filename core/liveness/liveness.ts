@@ -5,9 +5,10 @@
  * probe, a PING that asks for an answer, goes out on idle and at the latest every three intervals, so that traffic one way
  * cannot hide that the other way is dead.
  *
- * Rules: three timers of the connection's table (BEAT, INBOUND, OUTBOUND) belong to this file. Suspicion at two thirds of
- * the time; conviction only after one more turn of {@link TURN}, for when a process was stalled, its overdue timer fires
- * before the bytes that waited (seen on Node, Deno and Bun). All times in whole microseconds.
+ * The parts: negotiation.ts makes the beat, detector.ts and accrual.ts say when silence is death, probes.ts remembers what was
+ * asked, blame.ts says whose silence it is, watch.ts goes from trust to conviction. This file joins them.
+ *
+ * Rules: three timers of the connection's table (BEAT, INBOUND, OUTBOUND) belong to this file. All times in whole microseconds.
  *
  * @module
  */
@@ -16,75 +17,73 @@ import { type Environment, uniform } from "../environment.ts";
 import type { Evidence, Verdict } from "../events.ts";
 import { type Micros, NEVER, toMillis } from "../time.ts";
 import { Timer, type Timers } from "../timers.ts";
+import { type Beat, extensionCap, PROBE_INTERVALS } from "./beat.ts";
+import { Blame, type Diagnosis } from "./blame.ts";
+import { askBucket, askPeriod, type TokenBucket } from "./bucket.ts";
+import { type Detector, suspicion } from "./detector.ts";
+import type { Measures } from "./measures.ts";
 import { Probes } from "./probes.ts";
+import { type Judgement, Watch } from "./watch.ts";
 
-/** One more turn of the driver's loop before a conviction, us. */
-export const TURN: Micros = 1_000;
-
-/** A probe goes out at the latest after so many intervals. */
-export const PROBE_INTERVALS = 3;
-
-/** What both sides agreed on, us. */
-export interface Beat {
-  readonly txInterval: Micros;
-  readonly rxDetection: Micros;
-  readonly probeDetection: Micros;
-  /** Our multiplier: with 1 the jitter is narrower, so that a beat is never due at the very detection time. */
-  readonly multiplier: number;
+/** What {@link Liveness.judge} found. */
+export interface LivenessFinding {
+  readonly type: "suspect" | "dead";
+  readonly evidence: Evidence;
 }
-
-/**
- * From a cut of both directions to the verdict, at most, us.
- *
- * @param idle nothing but heartbeats is sent: then a probe leaves in every interval, else in every third
- */
-export function detectionBound(beat: Beat, idle: boolean): Micros {
-  const ask = (idle ? 1 : PROBE_INTERVALS) * beat.txInterval;
-  return Math.min(beat.rxDetection, ask + beat.probeDetection) + TURN;
-}
-
-/** What {@link Liveness.timeout} found. */
-export type LivenessFinding =
-  | { readonly type: "suspect"; readonly evidence: Evidence }
-  | { readonly type: "dead"; readonly evidence: Evidence };
-
-/** One direction's progress from trust to conviction. */
-const TRUSTED = 0;
-const SUSPECTED = 1;
-const TURNING = 2;
 
 /** The liveness of one open connection. */
 export class Liveness {
-  readonly beat: Beat;
   readonly probes: Probes;
+  readonly detector: Detector;
+  readonly blame: Blame;
+  readonly measures: Measures;
   /** The sequence of our last PING. */
   sequence = 0;
+  #beat: Beat;
   #timers: Timers;
   #environment: Environment;
+  /** What the peer lets us ask, in its own measure. */
+  #allowance: TokenBucket;
+  #inbound: Watch;
+  #outbound: Watch;
   #delay: Micros;
   #askedAt: Micros;
   #lastHeard: Micros;
-  #inbound = TRUSTED;
-  #outbound = TRUSTED;
   /** The suspicion that was told and has not ended. */
   #suspected: Verdict | null = null;
 
-  constructor(beat: Beat, timers: Timers, environment: Environment, now: Micros, from?: Liveness) {
-    this.beat = beat;
+  constructor(
+    beat: Beat,
+    detector: Detector,
+    measures: Measures,
+    timers: Timers,
+    environment: Environment,
+    now: Micros,
+    from?: Liveness,
+  ) {
+    this.#beat = beat;
+    this.detector = detector;
+    this.measures = measures;
     this.#timers = timers;
     this.#environment = environment;
     if (from !== undefined) {
       this.probes = from.probes.clone();
+      this.blame = from.blame.clone();
       this.sequence = from.sequence;
+      this.#allowance = from.#allowance.clone();
+      this.#inbound = from.#inbound.clone(timers);
+      this.#outbound = from.#outbound.clone(timers);
       this.#delay = from.#delay;
       this.#askedAt = from.#askedAt;
       this.#lastHeard = from.#lastHeard;
-      this.#inbound = from.#inbound;
-      this.#outbound = from.#outbound;
       this.#suspected = from.#suspected;
       return;
     }
     this.probes = new Probes();
+    this.blame = new Blame();
+    this.#allowance = askBucket(beat.txInterval, beat.multiplier, now);
+    this.#inbound = new Watch(Timer.INBOUND, timers);
+    this.#outbound = new Watch(Timer.OUTBOUND, timers);
     this.#delay = this.#draw();
     this.#askedAt = now;
     this.#lastHeard = now;
@@ -92,20 +91,38 @@ export class Liveness {
     this.heard(now);
   }
 
-  #draw(): Micros {
-    const width = this.beat.multiplier === 1 ? 0.15 : 0.25;
-    return Math.floor(this.beat.txInterval * (0.75 + width * uniform(this.#environment)));
+  /** What is agreed. */
+  get beat(): Beat {
+    return this.#beat;
   }
+
+  /** The terms changed: from now on this is agreed. */
+  retune(beat: Beat, now: Micros): void {
+    this.#beat = beat;
+    this.detector.retune(beat.rxDetection);
+    this.#allowance.retune(askPeriod(beat.txInterval), beat.multiplier, now);
+    this.#delay = this.#draw();
+    this.sent(now);
+    this.#inbound.again(this.#suspectInboundAt(), this.#convictInboundAt());
+    this.#watchOutbound();
+  }
+
+  #draw(): Micros {
+    const width = this.#beat.multiplier === 1 ? 0.15 : 0.25;
+    return Math.floor(this.#beat.txInterval * (0.75 + width * uniform(this.#environment)));
+  }
+
+  // Transmit idle.
 
   /** When our next frame comes at the latest, in 255ths of the interval, rounded up: the PING's and PONG's `promise`. */
   promise(): number {
-    return Math.min(255, Math.ceil(this.#delay * 255 / this.beat.txInterval));
+    return Math.min(255, Math.ceil(this.#delay * 255 / this.#beat.txInterval));
   }
 
   /** A frame of ours was written. */
   sent(now: Micros): void {
     const idle = now + this.#delay;
-    const ask = this.#askedAt + PROBE_INTERVALS * this.beat.txInterval;
+    const ask = this.#askedAt + PROBE_INTERVALS * this.#beat.txInterval;
     this.#timers.set(Timer.BEAT, idle < ask ? idle : ask);
   }
 
@@ -118,6 +135,7 @@ export class Liveness {
     this.sequence = (this.sequence + 1) >>> 0;
     this.#delay = this.#draw();
     this.#askedAt = now; // also when it does not ask, for want of room: else the beat would be due again at once
+    this.#allowance.force(now);
     if (asks) {
       this.probes.asked(this.sequence, now, endsAt);
       this.#watchOutbound();
@@ -125,13 +143,77 @@ export class Liveness {
     return this.sequence;
   }
 
+  /**
+   * The application wants an answer. True: a PING may go at once. False: the peer would strike us for it, so the beat is moved to the first
+   * moment at which it may go, and the question is the PING that goes then.
+   */
+  mayAsk(now: Micros): boolean {
+    const readyAt = this.#allowance.readyAt(now);
+    if (readyAt <= now) return true;
+    this.#timers.set(Timer.BEAT, Math.min(this.#timers.at(Timer.BEAT), readyAt));
+    return false;
+  }
+
+  /** Whether it is time to send a PING. */
+  beatDue(now: Micros): boolean {
+    return this.#timers.expired(Timer.BEAT, now);
+  }
+
+  // Receive idle.
+
+  #suspectInboundAt(): Micros {
+    const { graceFrom, graceEnd, inbound } = this.blame;
+    if (graceEnd !== NEVER) return graceFrom + suspicion(graceEnd - graceFrom);
+    return this.detector.suspectAt + inbound;
+  }
+
+  #convictInboundAt(): Micros {
+    const { graceEnd, inbound } = this.blame;
+    return graceEnd !== NEVER ? graceEnd : this.detector.convictAt + inbound;
+  }
+
   /** Bytes came. Returns the suspicion that this ends, if any. */
   heard(now: Micros): Verdict | null {
     this.#lastHeard = now;
-    this.#inbound = TRUSTED;
-    this.#timers.set(Timer.INBOUND, now + suspicion(this.beat.rxDetection));
+    this.detector.heard(now);
+    this.blame.heard();
+    this.#inbound.trust(this.detector.suspectAt);
     return this.#suspected === null ? null : this.#relief();
   }
+
+  /**
+   * A heartbeat among these bytes was believed. Returns what its clock explains, if there was anything to explain.
+   *
+   * @param peerTime the peer's clock when it was sent, us, not wrapped
+   * @param promise in 255ths of the agreed interval
+   * @param answer it is a PONG
+   */
+  heartbeat(now: Micros, peerTime: Micros, promise: number, answer: boolean): Diagnosis | null {
+    const { measures } = this;
+    const found = this.blame.heartbeat(measures.transit(peerTime, now));
+    if (found?.type === "SUSPENDED") {
+      measures.rebase();
+      this.detector.rebase();
+    }
+    const spans = this.blame.waited(now);
+    if (!spans) measures.heartbeat(peerTime, now);
+    this.detector.heartbeat(
+      now,
+      peerTime,
+      Math.ceil(promise * this.#beat.rxInterval / 255),
+      answer,
+      spans,
+    );
+    this.#inbound.trust(this.detector.suspectAt);
+    return found;
+  }
+
+  /** Whether this process did not run at some time after `since`. */
+  spans(since: Micros): boolean {
+    return since < this.blame.ranAgainAt;
+  }
+
+  // Questions.
 
   /** A probe was answered. Returns the suspicion that this ends, if any. */
   answered(sequence: number): Verdict | null {
@@ -147,35 +229,32 @@ export class Liveness {
   }
 
   #trustOutbound(): Verdict | null {
-    this.#outbound = TRUSTED;
-    this.#watchOutbound();
+    this.blame.proven();
+    this.#outbound.trust(this.#suspectOutboundAt());
     return this.#relief();
   }
 
-  /** A suspicion ends when both directions are trusted again. */
-  #relief(): Verdict | null {
-    if (this.#inbound !== TRUSTED || this.#outbound !== TRUSTED) return null;
-    const verdict = this.#suspected;
-    this.#suspected = null;
-    return verdict;
+  #suspectOutboundAt(): Micros {
+    const since = this.probes.missingSince;
+    return since === NEVER ? NEVER : since + suspicion(this.#beat.probeDetection) + this.blame.outbound;
   }
 
-  /** A suspicion is told once, and again only when the evidence points elsewhere. */
-  #suspect(evidence: Evidence): LivenessFinding | null {
-    if (this.#suspected === evidence.verdict) return null;
-    this.#suspected = evidence.verdict;
-    return { type: "suspect", evidence };
+  #convictOutboundAt(): Micros {
+    return this.probes.missingSince + this.#beat.probeDetection + this.blame.outbound;
   }
 
   #watchOutbound(): void {
-    if (this.#outbound !== TRUSTED) return;
-    const since = this.probes.missingSince;
-    this.#timers.set(Timer.OUTBOUND, since === NEVER ? NEVER : since + suspicion(this.beat.probeDetection));
+    this.#outbound.again(this.#suspectOutboundAt(), this.#convictOutboundAt());
   }
 
-  /** Whether it is time to send a PING. */
-  beatDue(now: Micros): boolean {
-    return this.#timers.expired(Timer.BEAT, now);
+  // Judgement.
+
+  /** A suspicion ends when both directions are trusted again. */
+  #relief(): Verdict | null {
+    if (!this.#inbound.trusted || !this.#outbound.trusted) return null;
+    const verdict = this.#suspected;
+    this.#suspected = null;
+    return verdict;
   }
 
   /**
@@ -184,70 +263,123 @@ export class Liveness {
    * @param flushed how many control bytes the transport took in all
    */
   judge(now: Micros, flushed: number): LivenessFinding | null {
-    if (this.#timers.expired(Timer.INBOUND, now)) {
-      const finding = this.#judgeInbound(now);
+    if (this.#inbound.due(now)) {
+      const found = this.#inbound.judge(now, this.#suspectInboundAt(), this.#convictInboundAt());
+      const finding = this.#finding(found, () => this.#inboundEvidence(now));
       if (finding !== null) return finding;
     }
-    if (this.#timers.expired(Timer.OUTBOUND, now)) return this.#judgeOutbound(now, flushed);
-    return null;
+    if (!this.#outbound.due(now)) return null;
+    const found = this.#outbound.judge(now, this.#suspectOutboundAt(), this.#convictOutboundAt());
+    return this.#finding(found, () => this.#outboundEvidence(now, flushed));
   }
 
-  #judgeInbound(now: Micros): LivenessFinding | null {
-    const limit = this.beat.rxDetection;
-    const evidence = this.#evidence("INBOUND_SILENT", now - this.#lastHeard, limit);
-    if (this.#inbound === TURNING) return { type: "dead", evidence };
-    if (now - this.#lastHeard >= limit) {
-      const trusted = this.#inbound === TRUSTED;
-      this.#inbound = TURNING;
-      this.#timers.set(Timer.INBOUND, now + TURN);
-      return trusted ? this.#suspect(evidence) : null;
+  /** A suspicion is told once, and again only when the evidence points elsewhere. */
+  #finding(found: Judgement, evidence: () => Evidence): LivenessFinding | null {
+    if (found === null) return null;
+    const finding: LivenessFinding = { type: found, evidence: evidence() };
+    if (found === "suspect") {
+      if (this.#suspected === finding.evidence.verdict) return null;
+      this.#suspected = finding.evidence.verdict;
     }
-    this.#inbound = SUSPECTED;
-    this.#timers.set(Timer.INBOUND, this.#lastHeard + limit);
-    return this.#suspect(evidence);
+    return finding;
   }
 
-  #judgeOutbound(now: Micros, flushed: number): LivenessFinding | null {
-    const limit = this.beat.probeDetection;
+  #inboundEvidence(now: Micros): Evidence {
+    const { graceFrom, graceEnd, inbound } = this.blame;
+    if (graceEnd !== NEVER) return evidence("SUSPENDED", now - graceFrom, graceEnd - graceFrom, 0);
+    const limit = this.detector.convictAt - this.#lastHeard;
+    return evidence("INBOUND_SILENT", now - this.#lastHeard, limit, inbound);
+  }
+
+  #outboundEvidence(now: Micros, flushed: number): Evidence {
     const since = this.probes.missingSince;
-    const evidence = this.#evidence(this.#outboundVerdict(since, now, flushed), now - since, limit);
-    if (this.#outbound === TURNING) return { type: "dead", evidence };
-    if (now - since >= limit) {
-      const trusted = this.#outbound === TRUSTED;
-      this.#outbound = TURNING;
-      this.#timers.set(Timer.OUTBOUND, now + TURN);
-      return trusted ? this.#suspect(evidence) : null;
-    }
-    this.#outbound = SUSPECTED;
-    this.#timers.set(Timer.OUTBOUND, since + limit);
-    return this.#suspect(evidence);
+    const limit = this.#beat.probeDetection;
+    return evidence(this.#outboundVerdict(since, now, flushed), now - since, limit, this.blame.outbound);
   }
 
   #outboundVerdict(since: Micros, now: Micros, flushed: number): Verdict {
     if (!this.probes.oldestFlushed(flushed)) return "LOCAL_BACKLOG";
     // Heard a moment after the question and never again is silence; what talks is heard all the time.
-    const silent = this.#lastHeard <= since || now - this.#lastHeard >= suspicion(this.beat.probeDetection);
+    const silent = this.#lastHeard <= since ||
+      now - this.#lastHeard >= suspicion(this.#beat.probeDetection);
     return silent ? "INBOUND_SILENT" : "OUTBOUND_DEAD";
   }
 
-  #evidence(verdict: Verdict, silentFor: Micros, limit: Micros): Evidence {
-    const direction = verdict === "INBOUND_SILENT" ? "inbound" : "outbound";
-    return { verdict, direction, silentFor: toMillis(silentFor), limit: toMillis(limit) };
+  // Blame.
+
+  /** This process ran `lag` later than it was to. */
+  woke(lag: Micros, now: Micros): Diagnosis {
+    const found = this.blame.woke(lag, now, this.#beat, this.measures.rto);
+    if (found.type === "SUSPENDED") this.#askAnew(now);
+    return found;
+  }
+
+  /** A sample of the wall clock, us. Returns what it shows, if anything. */
+  wall(wall: Micros, now: Micros): Diagnosis | null {
+    const before = this.blame.graceEnd;
+    const found = this.blame.wall(wall, now, this.#beat, this.measures.rto);
+    if (this.blame.graceEnd !== before) this.#askAnew(now);
+    return found;
+  }
+
+  /** What was asked before a suspension says nothing any more: the peer is asked now, and both directions are watched from now. */
+  #askAnew(now: Micros): void {
+    this.#timers.set(Timer.BEAT, now);
+    this.probes.proven(now);
+    this.#watchOutbound();
+    this.#inbound.again(this.#suspectInboundAt(), this.#convictInboundAt());
+  }
+
+  /** The peer confesses that it did not run for so long. */
+  confessed(span: Micros): void {
+    this.blame.confessed(span, this.#beat);
+    this.#watchOutbound();
+  }
+
+  /** When this silence is suspected, and when it is death. */
+  get silence(): { readonly suspectAt: Micros; readonly convictAt: Micros } {
+    return { suspectAt: this.#suspectInboundAt(), convictAt: this.#convictInboundAt() };
+  }
+
+  /** How much the stalls that are known may still defer a verdict, us. */
+  get deferrable(): Micros {
+    return extensionCap(this.#beat.rxDetection) - this.blame.inbound;
   }
 
   /** A copy that arms timers of `timers` and draws from `environment`. */
   clone(timers: Timers, environment: Environment): Liveness {
-    return new Liveness(this.beat, timers, environment, 0, this);
+    return new Liveness(
+      this.#beat,
+      this.detector.clone(),
+      this.measures.clone(),
+      timers,
+      environment,
+      0,
+      this,
+    );
   }
 
   /** The canonical form. */
   key(now: Micros, written: number): string {
-    const times = [this.#delay, this.#askedAt - now, this.#lastHeard - now, this.#inbound, this.#outbound];
-    return `${times.join(",")},${this.#suspected};${this.probes.key(now, this.sequence, written)}`;
+    const { smoothed, deviation } = this.measures.roundTrip; // they make `rto`; the other measures decide nothing
+    const times = [this.#delay, this.#askedAt - now, this.#lastHeard - now, smoothed, deviation];
+    return [
+      `${times.join(",")},${this.#inbound.key()},${this.#outbound.key()},${this.#suspected}`,
+      this.probes.key(now, this.sequence, written),
+      this.detector.key(now),
+      this.blame.key(now),
+      this.#allowance.key(now),
+    ].join(";");
   }
 }
 
-/** After how much of a detection time suspicion begins: two thirds. */
-function suspicion(detection: Micros): Micros {
-  return Math.floor(detection * 2 / 3);
+function evidence(verdict: Verdict, silentFor: Micros, limit: Micros, deferred: Micros): Evidence {
+  const direction = verdict === "INBOUND_SILENT" || verdict === "SUSPENDED" ? "inbound" : "outbound";
+  return {
+    verdict,
+    direction,
+    silentFor: toMillis(silentFor),
+    limit: toMillis(limit),
+    deferred: toMillis(deferred),
+  };
 }

@@ -47,7 +47,8 @@ describe("exit codes", () => {
       assertEquals(exitOfReason(reason), exit, code);
       assertEquals(exitOf(endError(reason)), exit, code);
     }
-    const evidence = { verdict: "INBOUND_SILENT", direction: "inbound", silentFor: 3, limit: 3 } as const;
+    const times = { silentFor: 3, limit: 3, deferred: 0 };
+    const evidence = { verdict: "INBOUND_SILENT", direction: "inbound", ...times } as const;
     assertEquals(exitOfReason({ kind: "dead", code: "DEAD", evidence }), 5);
     assertEquals(exitOfReason({ kind: "lost", code: "LOST", cause: null }), 1);
     const closed = { kind: "closed", code: "NONE", by: "peer", text: "" } as const;

@@ -172,6 +172,7 @@ describe("texts", () => {
       direction: "inbound",
       silentFor: 3_001,
       limit: 3_000,
+      deferred: 0,
     } as const;
     assertEquals(
       text.reasonText({ kind: "dead", code: "DEAD", evidence }),

@@ -15,8 +15,9 @@ import * as craft from "../support/crafted.ts";
 import { inState } from "../support/states.ts";
 
 /**
- * Cells: `.` taken, the state stays; a name: taken, and the state is that then; `!` UNEXPECTED_FRAME; `?` UNSUPPORTED; `#`
- * UNKNOWN_FRAME; `-` dropped. `c/` is the client, `s/` the server; `closing` has sent CLOSE, `waiting` has not yet.
+ * Cells: `.` taken, the state stays; a name: taken, and the state is that then; `!` UNEXPECTED_FRAME; `x` the same, not
+ * for the state but because it confirms nothing; `?` UNSUPPORTED; `#` UNKNOWN_FRAME; `-` dropped. `c/` is the client, `s/` the server;
+ * `closing` has sent CLOSE, `waiting` has not yet.
  */
 const TABLE = `
               c/greeting s/listening s/deciding s/welcomed open      closing waiting   answering closed
@@ -27,8 +28,8 @@ welcome       open       !           !          !          !         !       !  
 reject        closed     !           !          !          !         !       !         !         -
 ping          !          !           !          open       .         .       .         .         -
 pong          !          !           !          !pong      .         .       .         .         -
-params        !          !           !          ?          ?         ?       ?         !         -
-paramsOk      !          !           !          ?          ?         ?       ?         !         -
+params        !          !           !          open       .         .       .         !         -
+paramsOk      !          !           !          x          x         x       x         !         -
 ack           !          !           !          open       .         .       .         .         -
 credit        !          !           !          open       .         .       .         .         -
 goaway        !          !           !          open       .         .       .         !         -
@@ -101,7 +102,12 @@ function frame(row: string, sent: number): Uint8Array {
   throw new Error(`no frame for the row ${row}`);
 }
 
-const FATAL: Record<string, string> = { "!": "UNEXPECTED_FRAME", "?": "UNSUPPORTED", "#": "UNKNOWN_FRAME" };
+const FATAL: Record<string, string> = {
+  "!": "UNEXPECTED_FRAME",
+  "x": "UNEXPECTED_FRAME",
+  "?": "UNSUPPORTED",
+  "#": "UNKNOWN_FRAME",
+};
 
 function check(role: "client" | "server", state: string, row: string, cell: string): void {
   const { subject, sent } = inState(role, state);
@@ -110,7 +116,7 @@ function check(role: "client" | "server", state: string, row: string, cell: stri
   const events = subject.events.slice(before.events);
   const code = FATAL[cell];
   if (code !== undefined) {
-    const opened = state === "welcomed" && cell === "?" ? ["open"] : [];
+    const opened = state === "welcomed" && "?x".includes(cell) ? ["open"] : [];
     assertEquals(events.map((event) => event.type), [...opened, "fault", "closed"]);
     const fault = events.at(-2)!;
     assert(fault.type === "fault" && fault.fatal && fault.code === code, JSON.stringify(fault));

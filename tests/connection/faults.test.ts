@@ -13,7 +13,7 @@ import type { CloseReason } from "../../core/events.ts";
 import type { Role } from "../../core/phases.ts";
 import { FIRST, FrameType, LAST } from "../../core/wire/registry.ts";
 import { ack, close, control, credit, data, error, hello, join, OFFER } from "../support/crafted.ts";
-import { ping, pong, preface, raw, Subject, welcome } from "../support/crafted.ts";
+import { params, ping, pong, preface, raw, Subject, welcome } from "../support/crafted.ts";
 
 const BOTH: readonly Role[] = ["client", "server"];
 const OPTIONS = {
@@ -173,10 +173,14 @@ const OPEN: Partial<Record<Code, readonly Open[]>> = {
       bytes: [pong(1, { hold: 0xffff_ffff })],
     },
   ],
+  PING_TOO_FAST: [{
+    what: "more PINGs at once than a stall can hold back",
+    bytes: Array.from({ length: 3 * OFFER.multiplier! + 3 }, (_, i) => ping(2 + i)),
+  }],
   CONTROL_FLOOD: [{
-    what: "PINGs whose answers it does not read",
+    what: "offers whose answers it does not read",
     before: (subject) => subject.stuck = true,
-    bytes: [join(...Array.from({ length: 3_000 }, (_, i) => ping(2 + i)))],
+    bytes: [join(...Array.from({ length: 10_000 }, (_, i) => params(i)))],
   }],
 };
 
@@ -196,7 +200,7 @@ function behaves(role: Role, code: Code, { what, bytes, before }: Open, way: "wh
     subject.drain();
   }
   const news = subject.events.slice(events);
-  const ends = news.filter((event) => event.type !== "message" && event.type !== "pong");
+  const ends = news.filter((event) => !["message", "pong", "terms"].includes(event.type));
   assertEquals(ends.map((event) => event.type), ["fault", "closed"], name);
   const fault = ends[0]!;
   assert(

@@ -58,6 +58,7 @@ describe("agreement", () => {
           txDetection: Math.min(own.multiplier! * up, probes * down), // the peer asks, too
           rxDetection: other.multiplier! * down,
           probeDetection: probes * up,
+          deferralCap: other.multiplier! * down / 2,
           maxMessage: yours,
         });
         assertEquals(server, {
@@ -67,6 +68,7 @@ describe("agreement", () => {
           txDetection: Math.min(other.multiplier! * down, probes * up),
           rxDetection: own.multiplier! * up,
           probeDetection: probes * down,
+          deferralCap: own.multiplier! * up / 2,
           maxMessage: mine,
         });
       }),

@@ -20,7 +20,12 @@ const FRAME = CHUNK + 16;
 /** The greatest count of bytes that left between the writing of a PING and its last byte, over a transport of small writes. */
 function delay(role: Role, seed: number, size: number): number {
   const random = new Random(seed);
-  const subject = Subject.open(role, { options: { sendBuffer: 4_000_000 } }, { credit: 1e9, requiredRx: 10 });
+  // Multipliers that let many PINGs come at once.
+  const heartbeat = { interval: 1_000, multiplier: 255 };
+  const subject = Subject.open(role, { options: { sendBuffer: 4_000_000, heartbeat } }, {
+    ...{ credit: 1e9, requiredRx: 10 },
+    ...{ desiredTx: 1_000, multiplier: 255 },
+  });
   const { connection, reader } = subject;
   subject.stuck = true;
   const asked = new Map<number, number>();

@@ -117,6 +117,14 @@ export function credit(limit: number): Uint8Array {
   return written((out) => encode.writeCredit(out, limit));
 }
 
+/** An offer of heartbeat terms, those of before unless given. */
+export function params(
+  serial: number,
+  parameters: Parameters = { multiplier: OFFER.multiplier! },
+): Uint8Array {
+  return control({ kind: "params", serial, parameters });
+}
+
 /** A chunk; alone it is a whole message. */
 export function data(
   position: number,

@@ -1,0 +1,47 @@
+/**
+ * What a connection makes of its clocks: when it ran later than it was to, and when wall and monotonic time moved apart.
+ *
+ * Rules: blame.ts diagnoses, this file tells: the application by an event, the peer by a confession in the next heartbeat. Called
+ * before an input is processed, so that the input is judged with what is known of the clocks.
+ *
+ * @module
+ */
+
+import type { Link } from "./link.ts";
+import type { Diagnosis } from "./liveness/blame.ts";
+import { type Micros, toMillis } from "./time.ts";
+
+/** An input comes at `now`, later than {@link Link.patience} after the one before: was a timer due meanwhile? */
+export function observeLag(link: Link, now: Micros): void {
+  if (link.liveness === null) return;
+  // What was due before the last input was late then, and is accounted for.
+  const lag = now - Math.max(link.now, link.timers.next());
+  if (lag >= link.patience) diagnosed(link, link.liveness.woke(lag, now));
+}
+
+/** A sample of the wall clock, us, at `link.now`. */
+export function observeWall(link: Link, wall: Micros): void {
+  if (link.liveness !== null) diagnosed(link, link.liveness.wall(wall, link.now));
+}
+
+/** Tells what was found. */
+export function diagnosed(link: Link, found: Diagnosis | null): void {
+  if (found === null) return;
+  const span = toMillis(found.span);
+  const { counters } = link;
+  if (found.type === "CLOCK_STEP") {
+    counters.clockSteps++;
+    return link.emit({ type: "clockStep", step: span });
+  }
+  counters.stalls++;
+  counters.stalledFor += span;
+  link.emit({ type: "stall", verdict: found.type, span });
+}
+
+/** The peer confesses a stall of so many ms. */
+export function confessed(link: Link, span: number): void {
+  link.counters.peerStalls++;
+  link.counters.peerStalledFor += span;
+  link.liveness!.confessed(span * 1_000);
+  link.emit({ type: "stall", verdict: "PEER_STALLED", span });
+}
