@@ -11,7 +11,10 @@ import { ROOT } from "../../tests/support/runtimes.ts";
 export function commitName(): string {
   const git = (...args: string[]): string =>
     spawnSync("git", args, { cwd: ROOT, encoding: "utf8" }).stdout ?? "";
-  const measured = ["core/liveness", "core/options.ts", "bench/liveness"];
+  const measured = [
+    ...["accrual", "detector", "normal", "phi", "window"].map((name) => `core/liveness/${name}.ts`),
+    ...["core/options.ts", "bench/liveness"],
+  ];
   const changed = git("status", "--porcelain", "--", ...measured).trim() !== "";
   return (git("rev-parse", "--short", "HEAD").trim() || "unknown") + (changed ? "+" : "");
 }

@@ -83,6 +83,8 @@ export const MULTIPLIER = 3;
 const HEARTBEAT = resolveConnection({ heartbeat: { detector: "accrual" } }).heartbeat;
 /** The threshold as it comes. */
 export const THRESHOLD: number = HEARTBEAT.threshold;
+/** The pause as it comes, ms. */
+export const PAUSE: number = HEARTBEAT.pause;
 
 /** The floor as it comes, us. */
 export function usualFloor(mean: Micros): Micros {
@@ -95,7 +97,7 @@ export function usualFloor(mean: Micros): Micros {
  */
 export function accrual(
   mean: Micros,
-  { threshold = THRESHOLD, pause = HEARTBEAT.pause * MS, floor = usualFloor(mean), bounded = false },
+  { threshold = THRESHOLD, pause = PAUSE * MS, floor = usualFloor(mean), bounded = false },
 ): Judge {
   const detection = MULTIPLIER * agreed(mean);
   return judge(

@@ -82,7 +82,7 @@ function panel({ title, curves }: Panel, left: number, top: number, from: number
     if (path !== "") {
       lines.push(`<path d="${path}" fill="none" stroke="${color}" stroke-width="${own ? 3 : 1.5}"/>`);
     }
-    if (usual !== null) {
+    if (usual !== null && usual.mean <= to && usual.rate <= RATES.at(-1)!) {
       lines.push(
         `<circle cx="${x(usual.mean).toFixed(1)}" cy="${y(usual.rate).toFixed(1)}" r="4.5" fill="${color}"/>`,
       );
