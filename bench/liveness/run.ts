@@ -25,6 +25,7 @@ import {
   knobTable,
   marksTable,
   MEANS,
+  ourSetting,
   panels,
   sameRateTable,
   season,
