@@ -5,18 +5,28 @@
  * `nextAction` and `nextDirty`. Whatever one connection does costs the others nothing: no step looks at all of them, but
  * `drain` and `abort`. A connection over a limit is refused with a reason; when too many are being refused, without.
  *
+ * With a heartbeat budget (liveness/budget.ts) each client of the profile heartwire/1 is told its own shortest interval, in WELCOME and
+ * later by PARAMS. It is the interval that is counted: a client that would beat faster than it said in HELLO cannot. What others do to a
+ * connection shows in no event, so its side of the books is looked at whenever it had an input.
+ *
  * @module
  */
 
 import { type Code, CODES } from "./codes.ts";
+import { Connection } from "./connection.ts";
 import type { Conversation } from "./conversation.ts";
 import { Deadlines, type Deadlines as Heap, type Timed } from "./deadlines.ts";
 import type { Environment } from "./environment.ts";
+import { Budget, type Decision, type Seat } from "./liveness/budget.ts";
 import { type ConnectionOptions, type ResolvedServer, resolveServer, type ServerOptions } from "./options.ts";
 import { converse } from "./profile.ts";
+import { toMicros, toMillis } from "./time.ts";
 
 /** So many connections may be told at once why they are refused. */
 const MAX_REFUSING = 64;
+
+/** What clients read for whom the heartbeat budget has no room. */
+const NO_ROOM = "the server's heartbeat budget is used up";
 
 /** Keys (addresses) are cut to this length. */
 const MAX_KEY = 256;
@@ -62,6 +72,12 @@ export interface ServerStats {
   readonly refused: Readonly<Partial<Record<Code, number>>>;
   /** Ended since the start, by code. */
   readonly ended: Readonly<Partial<Record<Code, number>>>;
+  /** PINGs a second that clients may send by what is agreed, never more than the budget; 0 without one. */
+  readonly heartbeatRate: number;
+  /** The option. */
+  readonly heartbeatBudget: number;
+  /** Of the handshakes in progress, those that wait for room in the budget. */
+  readonly waiting: number;
 }
 
 /** What is held of a key that nobody came from. */
@@ -73,6 +89,8 @@ interface Entry extends Timed {
   state: "handshake" | "open" | "refusing" | "over";
   asked: number;
   dirty: boolean;
+  /** Its share of the budget, when it was asked for. */
+  seat: Seat<Entry> | null;
 }
 
 /** A server: all its connections. */
@@ -101,6 +119,8 @@ export class Server {
   #opened = 0;
   #refused: Partial<Record<Code, number>> = {};
   #ended: Partial<Record<Code, number>> = {};
+  /** Null: rates are not counted. */
+  #budget: Budget<Entry> | null = null;
 
   /**
    * A server without connections.
@@ -117,8 +137,13 @@ export class Server {
       maxHandshakesPerKey: _handshakesPerKey,
       ask: _ask,
       retryAfter: _retryAfter,
+      heartbeatBudget,
+      natBound,
       ...connection
     } = this.#options;
+    if (heartbeatBudget !== Infinity) {
+      this.#budget = new Budget(heartbeatBudget, connection.heartbeat.minimumInterval, natBound);
+    }
     this.#connectionOptions = connection;
     this.#environment = environment;
   }
@@ -138,7 +163,16 @@ export class Server {
     const connection = converse("server", this.#connectionOptions, this.#environment, now);
     if (this.#wall !== null) connection.observeWall(this.#wall.wall, this.#wall.now);
     const state = refusal === null ? "handshake" : "refusing";
-    const entry: Entry = { connection, key: name, state, asked: 0, dirty: false, at: Infinity, index: -1 };
+    const entry: Entry = {
+      connection,
+      key: name,
+      state,
+      asked: 0,
+      dirty: false,
+      seat: null,
+      at: Infinity,
+      index: -1,
+    };
     this.#entries.set(connection, entry);
     this.#count[state]++;
     if (refusal === null) {
@@ -150,7 +184,7 @@ export class Server {
       connection.reject(refusal, after, CODES[refusal].hint, now);
     }
     if (connection.phase === "deciding") this.#decide(entry, now);
-    this.#after(entry);
+    this.#after(entry, now);
     return connection;
   }
 
@@ -168,17 +202,65 @@ export class Server {
   settle(connection: Conversation, now: number): void {
     const entry = this.#entries.get(connection);
     if (entry === undefined) return;
-    if (connection.phase === "deciding" && entry.asked === 0) this.#decide(entry, now);
-    this.#after(entry);
+    if (connection.phase === "deciding" && entry.asked === 0 && entry.seat === null) this.#decide(entry, now);
+    this.#after(entry, now);
+    this.#enact(now);
   }
 
   #decide(entry: Entry, now: number): void {
     const { connection, key } = entry;
-    if (!this.#options.ask) return connection.accept(now);
+    if (!this.#options.ask) return this.#admit(entry, now);
     const id = ++this.#lastAsk;
     entry.asked = id;
     this.#asked.set(id, connection);
     this.#actions.push({ type: "ask", id, question: { type: "admit", key, connection } });
+  }
+
+  /** Nothing speaks against this client but, maybe, the budget. */
+  #admit(entry: Entry, now: number): void {
+    const { connection } = entry;
+    const offered = connection instanceof Connection ? connection.offered : null;
+    if (this.#budget === null || offered === null) return connection.accept(now);
+    const longest = this.#options.heartbeat.maximumDetection / offered.multiplier!;
+    entry.seat = this.#budget.join(entry, offered.desiredTx!, longest, toMicros(now));
+  }
+
+  /** Does what the budget decided. */
+  #enact(now: number): void {
+    const budget = this.#budget;
+    if (budget === null) return;
+    for (let next = budget.nextDecision(); next !== null; next = budget.nextDecision()) {
+      // Who leaves anyway is neither let in nor changed.
+      if (this.#draining !== null) continue;
+      const entry = next.seat.member;
+      this.#tell(entry, next, now);
+      this.#after(entry, now);
+    }
+  }
+
+  #tell({ connection }: Entry, decision: Decision<Entry>, now: number): void {
+    if (decision.type === "refuse") return connection.reject("BUSY", this.#options.retryAfter, NO_ROOM, now);
+    const { seat, interval } = decision;
+    if (decision.type === "welcome") return connection.accept(now, interval);
+    // The peer may have raised its multiplier meanwhile, and a connection that closes changes nothing any more.
+    const { rxDetection, rxInterval } = connection.agreement!;
+    const bearable = rxDetection / rxInterval * interval <= this.#options.heartbeat.maximumDetection;
+    if (connection.phase !== "open" || (interval > rxInterval && !bearable)) {
+      return this.#budget!.declined(seat, toMicros(now));
+    }
+    connection.retune({ minimumInterval: interval }, now);
+  }
+
+  /** Tells the budget what became of a client, and of the interval that it was told. */
+  #account({ connection, seat }: Entry, now: number): void {
+    if (seat === null || this.#budget === null) return;
+    if (connection.reason !== null) return this.#budget.left(seat, toMicros(now));
+    const { agreement } = connection;
+    if (!seat.open || agreement === null || connection.retuning) return;
+    // A client that beats more slowly by its own will hides whether it took ours: then the faster of the two counts.
+    const taken = seat.asked <= seat.interval || agreement.rxInterval === seat.asked;
+    if (taken) this.#budget.confirmed(seat, toMicros(now));
+    else this.#budget.declined(seat, toMicros(now));
   }
 
   /** The answer to an ask. One that comes too late changes nothing. */
@@ -186,13 +268,13 @@ export class Server {
     const connection = this.#asked.get(id);
     if (connection === undefined) return;
     this.#asked.delete(id);
-    if (answer.admit) connection.accept(now);
+    if (answer.admit) this.#admit(this.#entries.get(connection)!, now);
     else connection.reject(answer.code, answer.retryAfter ?? 0, answer.text, now);
     this.settle(connection, now);
   }
 
   /** Brings the books in line with what became of a connection. */
-  #after(entry: Entry): void {
+  #after(entry: Entry, now: number): void {
     const { connection } = entry;
     if (entry.state === "handshake" && connection.agreement !== null) {
       this.#move(entry, "open");
@@ -206,6 +288,7 @@ export class Server {
       }
       if (entry.asked !== 0) this.#asked.delete(entry.asked);
     }
+    this.#account(entry, now);
     if (connection.socketAction() === "destroy") {
       this.#count[entry.state]--;
       this.#entries.delete(connection);
@@ -240,11 +323,15 @@ export class Server {
       entry.connection.handleTimeout(now);
       this.settle(entry.connection, now);
     }
+    if (this.#budget === null || this.#budget.deadline() > toMicros(now)) return;
+    this.#budget.handleTimeout(toMicros(now));
+    this.#enact(now);
   }
 
   /** When `handleTimeout` wants to be called, ms. May be early. */
   deadline(): number {
-    return this.#deadlines.next();
+    const next = this.#deadlines.next();
+    return this.#budget === null ? next : Math.min(next, toMillis(this.#budget.deadline()));
   }
 
   /** Admits nobody any more, tells all that the end comes, and closes each in good order. */
@@ -303,6 +390,9 @@ export class Server {
       opened: this.#opened,
       refused: { ...this.#refused },
       ended: { ...this.#ended },
+      heartbeatRate: this.#budget?.rate ?? 0,
+      heartbeatBudget: this.#options.heartbeatBudget,
+      waiting: this.#budget?.waiting ?? 0,
     };
   }
 }

@@ -9,7 +9,8 @@
  *
  * The invariant: the sum of the rates that clients *may* be using is at most B at every moment. A client counts with the faster of the
  * interval in force and the one offered to it: one that is slowed down counts with the old rate until it confirms, one that is
- * sped up with the new rate at once, a newcomer from before it is welcomed.
+ * sped up with the new rate at once, a newcomer from before it is welcomed. (What is counted is the beat. Beside it each change
+ * costs a client one PING, and so do an application's own.)
  *
  * The level: let T(l) = l clamped to [base, slowest] for each client, and S(l) the sum of the rates at T(l), newcomers that wait
  * included. S falls as l grows. The levels are N, N / sqrt 2, N / 2 ... rounded up to whole ms, and S is kept for each of them. Then
