@@ -66,8 +66,8 @@ for (const { mean, results } of seasons) {
     `Mean time from a cut to the conviction, s, at the same rate of false convictions a million beats. Each detector stands at the setting of ` +
       `its knob that is best for that network and rate, which nobody knows beforehand. "-": no setting reaches the rate.`,
     sameRateTable(results),
-    `As they come, nobody having turned a knob: mean and worst time to the conviction, s, and false convictions a million beats. ` +
-      `${ourSetting(mean)[0]!.toUpperCase()}${ourSetting(mean).slice(1)}.`,
+    `With nobody having turned a knob: mean and worst time to the conviction, s, and false convictions a million beats. ` +
+      `As it comes, ${ourSetting(mean)}.`,
     asTheyComeTable(results),
   );
 }
