@@ -18,6 +18,7 @@ import type { ClientEvent, CloseReason, DialFailure } from "./events.ts";
 import { type ClientOptions, type ConnectionOptions, resolveClient, type ResolvedClient } from "./options.ts";
 import { converse } from "./profile.ts";
 import { type Micros, NEVER, toMicros, toMillis } from "./time.ts";
+import { Wall } from "./wall.ts";
 
 /** What the driver shall do. */
 export type ClientAction =
@@ -53,7 +54,7 @@ export class Client {
   #current: Conversation | null = null;
   /** Connections that ended but still say their last words. */
   #old: Conversation[] = [];
-  #wall: { readonly wall: number; readonly now: number } | null = null;
+  #wall: Wall = new Wall();
   #dirty: Conversation[] = [];
   #actions: ClientAction[] = [];
   #events: ClientEvent[] = [];
@@ -111,7 +112,7 @@ export class Client {
     this.#due = NEVER;
     this.#live = false;
     this.#current = converse("client", this.#connectionOptions, this.#environment, now);
-    if (this.#wall !== null) this.#current.observeWall(this.#wall.wall, this.#wall.now);
+    this.#wall.tell(this.#current);
     this.#dirty.push(this.#current);
     return this.#current;
   }
@@ -143,7 +144,8 @@ export class Client {
     if (connection.socketAction() !== "destroy") this.#old.push(connection);
     const stable = this.#live &&
       wasStable(this.#now - this.#liveAt, toMicros(connection.agreement!.rxDetection));
-    if (stable) this.#failures = 0;
+    // A machine that slept lost its connection by that, not by the server: no penalty.
+    if (stable || slept(connection.reason)) this.#failures = 0;
     if (this.#live) this.#downSince = this.#now;
     this.#down(connection.reason, connection.goaway);
   }
@@ -172,7 +174,7 @@ export class Client {
     const bare = this.#options.profile !== "heartwire";
     const announced = reason.kind === "closed" && (goaway !== null || (bare && reason.by === "peer"));
     if (!announced && !worthAnother(reason)) return null;
-    let delay = backoff(options, this.#failures, this.#environment);
+    let delay = slept(reason) ? 0 : backoff(options, this.#failures, this.#environment);
     if (goaway !== null) {
       delay = Math.max(delay, toMicros(goaway.retryAfter + goaway.jitter * uniform(this.#environment)));
     } else if (reason.kind === "refused" && reason.retryAfter > 0) {
@@ -191,13 +193,19 @@ export class Client {
   /** A sample of the wall clock, ms since 1970; the connections of later dials are told it too. */
   observeWall(wall: number, now: number): void {
     this.#enter(now);
-    this.#wall = { wall, now };
-    this.#current?.observeWall(wall, now);
+    const skew = this.#wall.observe(wall, now);
+    if (this.#current !== null) {
+      this.#current.observeWall(wall, now);
+      if (skew !== 0) this.settle(this.#current, now);
+    } else if (this.#state === "waiting" && toMicros(skew) >= this.#due - this.#now) {
+      this.#due = this.#now; // the machine slept longer than the wait was to last
+    }
   }
 
   /** The deadline may have come. */
   handleTimeout(now: number): void {
     this.#enter(now);
+    this.#wall.fired(now);
     for (const connection of [...this.#old, this.#current]) {
       if (connection === null || toMicros(connection.deadline()) > this.#now) continue;
       connection.handleTimeout(now);
@@ -216,7 +224,8 @@ export class Client {
 
   /** When `handleTimeout` wants to be called, ms. */
   deadline(): number {
-    let least = toMillis(this.#due);
+    const watched = this.#state === "connected" || this.#state === "waiting";
+    let least = watched ? Math.min(toMillis(this.#due), this.#wall.due) : toMillis(this.#due);
     if (this.#current !== null) least = Math.min(least, this.#current.deadline());
     for (const old of this.#old) least = Math.min(least, old.deadline());
     return least;
@@ -265,6 +274,11 @@ export class Client {
   nextEvent(): ClientEvent | null {
     return this.#events.shift() ?? null;
   }
+}
+
+/** Whether a connection ended because this machine did not run. */
+function slept(reason: CloseReason | DialFailure): boolean {
+  return reason.kind === "dead" && reason.evidence.verdict === "SUSPENDED";
 }
 
 /** Whether the same dial can succeed another time. An end in good order is an end. */

@@ -19,9 +19,10 @@ export function observeLag(link: Link, now: Micros): void {
   if (lag >= link.patience) diagnosed(link, link.liveness.woke(lag, now));
 }
 
-/** A sample of the wall clock, us, at `link.now`. */
-export function observeWall(link: Link, wall: Micros): void {
-  if (link.liveness !== null) diagnosed(link, link.liveness.wall(wall, link.now));
+/** A sample of the wall clock, us, taken at `at`. Before the connection is open it is kept for the one to compare with. */
+export function observeWall(link: Link, wall: Micros, at: Micros): void {
+  if (link.liveness === null) link.wall = { wall, at };
+  else diagnosed(link, link.liveness.wall(wall, at, link.now));
 }
 
 /** Tells what was found. */

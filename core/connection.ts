@@ -156,7 +156,9 @@ export class Connection implements Conversation {
   /** {@inheritDoc Machine.observeWall} Only tells a suspended machine from a stalled process, and a clock that was set. */
   observeWall(wall: number, now: number): void {
     const link = this.#enter(now);
-    if (Number.isFinite(wall)) observeWall(link, toMicros(wall));
+    const at = toMicros(now);
+    // A sample may be older than the last input, but not of a time to come.
+    if (Number.isFinite(wall)) observeWall(link, toMicros(wall), at <= link.now ? at : link.now);
   }
 
   // What the application says.

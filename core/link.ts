@@ -75,6 +75,8 @@ export class Link {
   agreement: Agreement | null = null;
   /** Of HELLO or WELCOME. */
   peer: Parameters = {};
+  /** The last sample of the wall clock before it was open. */
+  wall: { readonly wall: Micros; readonly at: Micros } | null = null;
   /** Two inputs less than this apart hide no stall, us. */
   patience: Micros = NEVER;
   events: ConnectionEvent[] = [];
@@ -244,6 +246,7 @@ export class Link {
     const detector = detectorFor(this.options.heartbeat, beat, this.now);
     this.liveness = new Liveness(beat, detector, this.measures!, this.timers, this.environment, this.now);
     this.patience = patience(beat);
+    if (this.wall !== null) this.liveness.wall(this.wall.wall, this.wall.at, this.now);
     this.emit({ type: "open", agreement: this.agreement! });
   }
 

@@ -3,7 +3,7 @@
  *
  * Rules: no I/O. After any input, the driver's included that go to a connection itself (then it calls `settle`), the driver drains
  * `nextAction` and `nextDirty`. Whatever one connection does costs the others nothing: no step looks at all of them, but
- * `drain` and `abort`. A connection over a limit is refused with a reason; when too many are being refused, without.
+ * `drain`, `abort` and a jump of the clocks. A connection over a limit is refused with a reason; when too many are being refused, without.
  *
  * With a heartbeat budget (liveness/budget.ts) each client of the profile heartwire/1 is told its own shortest interval, in WELCOME and
  * later by PARAMS. It is the interval that is counted: a client that would beat faster than it said in HELLO cannot. What others do to a
@@ -21,6 +21,7 @@ import { Budget, type Decision, type Seat } from "./liveness/budget.ts";
 import { type ConnectionOptions, type ResolvedServer, resolveServer, type ServerOptions } from "./options.ts";
 import { converse } from "./profile.ts";
 import { toMicros, toMillis } from "./time.ts";
+import { Wall } from "./wall.ts";
 
 /** So many connections may be told at once why they are refused. */
 const MAX_REFUSING = 64;
@@ -107,7 +108,7 @@ export class Server {
   #actions: ServerAction[] = [];
   #asked: Map<number, Conversation> = new Map();
   #lastAsk = 0;
-  #wall: { readonly wall: number; readonly now: number } | null = null;
+  #wall: Wall = new Wall();
   #draining: Required<DrainOptions> | null = null;
   #count: { open: number; handshake: number; refusing: number; over: number } = {
     open: 0,
@@ -161,7 +162,7 @@ export class Server {
     if (refusal !== null) add(this.#refused, refusal);
     if (refusal !== null && this.#count.refusing >= MAX_REFUSING) return null;
     const connection = converse("server", this.#connectionOptions, this.#environment, now);
-    if (this.#wall !== null) connection.observeWall(this.#wall.wall, this.#wall.now);
+    this.#wall.tell(connection);
     const state = refusal === null ? "handshake" : "refusing";
     const entry: Entry = {
       connection,
@@ -313,13 +314,18 @@ export class Server {
 
   /** A sample of the wall clock, ms since 1970; connections that are accepted later are told it too. */
   observeWall(wall: number, now: number): void {
-    this.#wall = { wall, now };
+    if (this.#wall.observe(wall, now) === 0) return;
+    for (const { connection } of [...this.#entries.values()]) {
+      connection.observeWall(wall, now);
+      this.settle(connection, now);
+    }
   }
 
   /** The deadline may have come. */
   handleTimeout(now: number): void {
+    this.#wall.fired(now);
     for (let entry = this.#deadlines.take(now); entry !== null; entry = this.#deadlines.take(now)) {
-      if (this.#wall !== null) entry.connection.observeWall(this.#wall.wall, this.#wall.now);
+      this.#wall.tell(entry.connection);
       entry.connection.handleTimeout(now);
       this.settle(entry.connection, now);
     }
@@ -330,7 +336,7 @@ export class Server {
 
   /** When `handleTimeout` wants to be called, ms. May be early. */
   deadline(): number {
-    const next = this.#deadlines.next();
+    const next = this.#entries.size === 0 ? Infinity : Math.min(this.#deadlines.next(), this.#wall.due);
     return this.#budget === null ? next : Math.min(next, toMillis(this.#budget.deadline()));
   }
 

@@ -86,13 +86,13 @@ export class Blame {
   }
 
   /**
-   * A sample of the wall clock, us. `null`: it runs as it should, or the peer has to be asked first (then {@link graceEnd} is set).
+   * A sample of the wall clock, us, taken at `at`. `null`: it runs as it should, or the peer has to be asked first (then {@link graceEnd} is set).
    */
-  wall(wall: Micros, now: Micros, beat: Beat, rto: Micros): Diagnosis | null {
-    const elapsed = now - this.#wallAt;
+  wall(wall: Micros, at: Micros, now: Micros, beat: Beat, rto: Micros): Diagnosis | null {
+    const elapsed = at - this.#wallAt;
     const skew = this.#wall === NEVER ? 0 : wall - this.#wall - elapsed;
     this.#wall = wall;
-    this.#wallAt = now;
+    this.#wallAt = at;
     if (Math.abs(skew) <= Math.max(SLEW, elapsed / 1_000)) return null;
     if (skew <= beat.rxDetection) return { type: "CLOCK_STEP", span: skew };
     this.#skew += skew;

@@ -314,10 +314,10 @@ export class Liveness {
     return found;
   }
 
-  /** A sample of the wall clock, us. Returns what it shows, if anything. */
-  wall(wall: Micros, now: Micros): Diagnosis | null {
+  /** A sample of the wall clock, us, taken at `at`. Returns what it shows, if anything. */
+  wall(wall: Micros, at: Micros, now: Micros): Diagnosis | null {
     const before = this.blame.graceEnd;
-    const found = this.blame.wall(wall, now, this.#beat, this.measures.rto);
+    const found = this.blame.wall(wall, at, now, this.#beat, this.measures.rto);
     if (this.blame.graceEnd !== before) this.#askAnew(now);
     return found;
   }
