@@ -63,6 +63,8 @@ export class Owners {
   dialing: "succeed" | "fail" | "hang" = "succeed";
   /** Bytes vanish. */
   cut = false;
+  /** By how much the wall clock is ahead of the monotonic one, ms; null: nobody samples it. */
+  wall: number | null = null;
   #random: Random;
   #ends: Map<Conversation, End> = new Map();
 
@@ -174,13 +176,17 @@ export class Owners {
       if (at > finish) break;
       this.now = Math.max(this.now, at);
       for (const end of [...this.#ends.values()]) this.#deliver(end);
-      for (const { client } of this.diallers) {
-        if (client.deadline() <= this.now) client.handleTimeout(this.now);
-      }
-      if (this.server.deadline() <= this.now) this.server.handleTimeout(this.now);
+      for (const { client } of this.diallers) this.#fire(client);
+      this.#fire(this.server);
       this.settle();
     }
     if (!until()) this.now = finish;
+  }
+
+  #fire(owner: Client | Server): void {
+    if (owner.deadline() > this.now) return;
+    if (this.wall !== null) owner.observeWall(this.now + this.wall, this.now);
+    owner.handleTimeout(this.now);
   }
 
   #deliver(end: End): void {
