@@ -20,7 +20,7 @@ export type {
   Peer,
 } from "./options.ts";
 export type { PingOptions, PingResult, Session, SessionStats, SignalOption } from "./session.ts";
-export type { SessionState, Status, StatusBase } from "./status.ts";
+export type { Lasting, Passing, SessionState, Status, StatusBase } from "./status.ts";
 export { type Code, CODES, HeartwireError } from "../core/mod.ts";
 export type {
   Agreement,

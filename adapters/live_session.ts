@@ -9,7 +9,13 @@
  * @module
  */
 
-import { type Agreement, type ConnectionEvent, type Conversation, HeartwireError } from "../core/mod.ts";
+import {
+  type Agreement,
+  type ConnectionEvent,
+  type Conversation,
+  type HeartbeatTerms,
+  HeartwireError,
+} from "../core/mod.ts";
 import type { Address } from "./address.ts";
 import type { MessageHandler } from "./consumers.ts";
 import type { Driver } from "./driver.ts";
@@ -18,8 +24,9 @@ import { Inbox } from "./inbox.ts";
 import { type Message, ReceivedMessage } from "./message.ts";
 import { Outbox } from "./outbox.ts";
 import { Pings } from "./pings.ts";
+import { Retunes } from "./retunes.ts";
 import type { PingOptions, PingResult, Session, SessionStats, SignalOption } from "./session.ts";
-import { type SessionState, type Status, type StatusChange, StatusFeed } from "./status.ts";
+import { type Lasting, type PassingChange, type SessionState, type Status, StatusFeed } from "./status.ts";
 import type { Transport } from "./transport.ts";
 
 /** What a session needs of the client or server that made it. The first three give an input and drain. */
@@ -60,6 +67,7 @@ export class LiveSession implements Session {
   readonly #inbox: Inbox<ReceivedMessage<Conversation>>;
   readonly #outbox = new Outbox(WAITING_MAX);
   readonly #pings: Pings;
+  readonly #retunes: Retunes;
   /** The errors made because the connection or session ended: not the application's fault when its handler throws them. */
   readonly #endErrors = new WeakSet<Error>();
   #connection: Conversation | null = null;
@@ -80,6 +88,7 @@ export class LiveSession implements Session {
     const { driver } = host;
     this.#feed = new StatusFeed({ state: "connecting", attempt: 1 }, driver.now());
     this.#pings = new Pings(host);
+    this.#retunes = new Retunes(host);
     this.closed = new Promise((resolve) => this.#resolveClosed = resolve);
     this.#inbox = new Inbox({
       processed: (message) => {
@@ -117,6 +126,16 @@ export class LiveSession implements Session {
         return this.#publish({ state: "suspect", evidence: event.evidence });
       case "alive":
         return this.#publish(this.#live(connection.agreement!));
+      case "stall":
+        return this.#pass({ state: "stalled", verdict: event.verdict, span: event.span });
+      case "clockStep":
+        return this.#pass({ state: "clockStepped", step: event.step });
+      case "terms": {
+        const { by, accepted, agreement } = event;
+        this.#pass({ state: "retuned", by, accepted, agreement });
+        if (by === "local") this.#retunes.answered(accepted, agreement);
+        return;
+      }
       case "goaway": {
         const { scope, code, text, retryAfter } = event;
         return this.#publish({ state: "draining", scope, code, text, retryAfter });
@@ -136,8 +155,12 @@ export class LiveSession implements Session {
     return { state: "live", agreement, discarded };
   }
 
-  #publish(change: StatusChange): void {
+  #publish(change: Lasting): void {
     this.#feed.publish(change, this.#host.driver.now());
+  }
+
+  #pass(change: PassingChange): void {
+    this.#feed.pass(change, this.#host.driver.now());
   }
 
   #opened(connection: Conversation, agreement: Agreement): void {
@@ -155,6 +178,7 @@ export class LiveSession implements Session {
     const error = (): HeartwireError => this.#endError(reason);
     this.#outbox.fail(error);
     this.#pings.fail(error);
+    this.#retunes.fail(error);
   }
 
   /** The connection ended; another dial follows. */
@@ -317,9 +341,19 @@ export class LiveSession implements Session {
     }
   }
 
+  retune(change: HeartbeatTerms): Promise<Agreement> {
+    const connection = this.#connection;
+    if (connection === null || this.#closing) return quiet(Promise.reject(this.#unsendable()));
+    try {
+      return this.#retunes.ask(connection, change);
+    } catch (error) {
+      return this.#refused(this.#explained(error));
+    }
+  }
+
   stats(): SessionStats {
     return {
-      ...this.#last!.stats(),
+      ...this.#last!.stats(this.#host.driver.now()),
       conversations: this.#conversations,
       unread: this.#inbox.length,
       unreadBytes: this.#inbox.bytes,

@@ -8,7 +8,7 @@
  * @module
  */
 
-import type { Agreement, ConnectionStats } from "../core/mod.ts";
+import type { Agreement, ConnectionStats, HeartbeatTerms } from "../core/mod.ts";
 import type { Address } from "./address.ts";
 import type { MessageHandler } from "./consumers.ts";
 import type { EndReason } from "./failure.ts";
@@ -95,8 +95,9 @@ export interface Session extends AsyncIterable<Message>, AsyncDisposable {
   onMessage(handler: MessageHandler, options?: SignalOption): Promise<void>;
 
   /**
-   * The changes of state with their evidence, beginning with the state of now and ending behind `closed`. Each call has a queue of its
-   * own, of 64 at most: who does not listen loses the oldest and sees how many in `missed`.
+   * The changes of state with their evidence, beginning with the state of now and ending behind `closed`; between them what happens to
+   * time and terms without changing it (`stalled`, `clockStepped`, `retuned`; {@link Passing}). Each call has a queue of its own, of 64
+   * at most: who does not listen loses the oldest and sees how many in `missed`.
    */
   status(options?: SignalOption): AsyncIterableIterator<Status>;
 
@@ -107,7 +108,19 @@ export interface Session extends AsyncIterable<Message>, AsyncDisposable {
    */
   ping(options?: PingOptions): Promise<PingResult>;
 
-  /** Counters and measures. */
+  /**
+   * Changes how this side beats (`interval`, `multiplier`) and how fast the peer may beat at most (`minimumInterval`), for this connection;
+   * what is not named stays. Resolves with what is agreed then, when the peer has confirmed it. The peer may be slower than asked for:
+   * an interval in force is the longer of what one side wishes and the other permits.
+   *
+   * Rejects with `ERR_HEARTWIRE_DECLINED` (the detection time would be longer than the peer waits; what was agreed before holds),
+   * `_OPTION` (a value that cannot be, or with which we would wait longer than `maximumDetection`), `_NOT_CONNECTED`, `_CLOSED`,
+   * `_UNSUPPORTED` (another profile), or what ended the connection. A call while another waits follows it: it is offered when that is
+   * answered, on top of what that named. With `reconnect`, each further connection begins with the options of `connect` again.
+   */
+  retune(change: HeartbeatTerms): Promise<Agreement>;
+
+  /** Counters and measures, those that depend on time as of now. */
   stats(): SessionStats;
 
   /**

@@ -2,12 +2,13 @@
  * What a session tells of its connection: states with evidence, to any number of listeners.
  *
  * Rules: every listener has its own queue, which begins with the state of now and ends behind `closed`. A queue is bounded;
- * a listener that does not listen loses the oldest and is told how many.
+ * a listener that does not listen loses the oldest and is told how many. What passes (a stall, a clock that was set, new terms) has a
+ * name of its own in `state`, so that nobody who waits for `live` takes it for a new connection.
  *
  * @module
  */
 
-import type { Agreement, Code, Evidence } from "../core/mod.ts";
+import type { Agreement, Code, Evidence, StallVerdict } from "../core/mod.ts";
 import { cancelled, type EndReason } from "./failure.ts";
 import { Fifo } from "./fifo.ts";
 
@@ -22,38 +23,57 @@ export interface StatusBase {
   readonly missed: number;
 }
 
-/** A change of a session's state. Times in ms. */
-export type Status =
-  & StatusBase
+/**
+ * What happened to time or terms while a session stayed in its state, which is in `during`. Nothing has to be done: what a stall or a
+ * clock explains is already held against nobody. Times in ms.
+ */
+export type Passing =
+  & { readonly during: SessionState }
   & (
-    /** A dial is under way; `attempt` counts from 1. */
-    | { readonly state: "connecting"; readonly attempt: number }
-    /** The connection is open, or no longer suspected. */
+    /** A process did not run for `span`: this one (LOCAL_STALLED, SUSPENDED), or the peer's, as it told afterwards (PEER_STALLED). */
+    | { readonly state: "stalled"; readonly verdict: StallVerdict; readonly span: number }
+    /** This machine's wall clock was set, by `step`. */
+    | { readonly state: "clockStepped"; readonly step: number }
+    /** Heartbeat terms changed, ours or the peer's; `accepted` is false when the peer declined ours, and those before hold. */
     | {
-      readonly state: "live";
+      readonly state: "retuned";
+      readonly by: "local" | "peer";
+      readonly accepted: boolean;
       readonly agreement: Agreement;
-      /** Messages of earlier conversations that were dropped unread, since more than a window of them waited. */
-      readonly discarded: number;
     }
-    /** Two thirds of the time to a verdict have passed without what should have come. */
-    | { readonly state: "suspect"; readonly evidence: Evidence }
-    /** The peer announced that it will end the connection (or only this conversation), and why. */
-    | {
-      readonly state: "draining";
-      readonly scope: "connection" | "session";
-      readonly code: Code;
-      readonly text: string;
-      readonly retryAfter: number;
-    }
-    /** The connection ended; the next dial comes in `retryIn` ms. */
-    | { readonly state: "lost"; readonly reason: EndReason; readonly retryIn: number }
-    /** The session ended; nothing follows. */
-    | { readonly state: "closed"; readonly reason: EndReason }
   );
 
-/** A status without what the feed adds to it. */
-export type StatusChange = Status extends infer S ? S extends Status ? Omit<S, keyof StatusBase> : never
-  : never;
+/** A change of a session's state, or what passed without changing it. Times in ms. */
+export type Status = StatusBase & (Lasting | Passing);
+
+/** A state with what is known of it. Times in ms. */
+export type Lasting =
+  /** A dial is under way; `attempt` counts from 1. */
+  | { readonly state: "connecting"; readonly attempt: number }
+  /** The connection is open, or no longer suspected. */
+  | {
+    readonly state: "live";
+    readonly agreement: Agreement;
+    /** Messages of earlier conversations that were dropped unread, since more than a window of them waited. */
+    readonly discarded: number;
+  }
+  /** Two thirds of the time to a verdict have passed without what should have come. */
+  | { readonly state: "suspect"; readonly evidence: Evidence }
+  /** The peer announced that it will end the connection (or only this conversation), and why. */
+  | {
+    readonly state: "draining";
+    readonly scope: "connection" | "session";
+    readonly code: Code;
+    readonly text: string;
+    readonly retryAfter: number;
+  }
+  /** The connection ended; the next dial comes in `retryIn` ms. */
+  | { readonly state: "lost"; readonly reason: EndReason; readonly retryIn: number }
+  /** The session ended; nothing follows. */
+  | { readonly state: "closed"; readonly reason: EndReason };
+
+/** {@link Passing} without the state that it leaves as it was. */
+export type PassingChange = Passing extends infer P ? P extends Passing ? Omit<P, "during"> : never : never;
 
 /** So many statuses wait for a listener at most. */
 const QUEUE_MAX = 64;
@@ -61,20 +81,29 @@ const QUEUE_MAX = 64;
 /** Publishes statuses to listeners. */
 export class StatusFeed {
   readonly #listeners = new Set<Listener>();
-  #current: Status;
+  #current: StatusBase & Lasting;
 
-  constructor(first: StatusChange, at: number) {
-    this.#current = { ...first, at, missed: 0 } as Status;
+  constructor(first: Lasting, at: number) {
+    this.#current = { ...first, at, missed: 0 };
   }
 
-  get current(): Status {
+  get current(): StatusBase & Lasting {
     return this.#current;
   }
 
-  publish(change: StatusChange, at: number): void {
-    const status = this.#current = { ...change, at, missed: 0 } as Status;
+  publish(change: Lasting, at: number): void {
+    this.#current = { ...change, at, missed: 0 };
+    this.#tell(this.#current);
+    if (change.state === "closed") this.#listeners.clear();
+  }
+
+  /** Something happened and the state stays what it was. */
+  pass(change: PassingChange, at: number): void {
+    this.#tell({ ...change, during: this.#current.state, at, missed: 0 });
+  }
+
+  #tell(status: Status): void {
     for (const listener of this.#listeners) listener.push(status);
-    if (status.state === "closed") this.#listeners.clear();
   }
 
   listen(signal?: AbortSignal): AsyncIterableIterator<Status> {

@@ -162,6 +162,8 @@ export class VirtualTransport implements Transport {
 export class VirtualWorld {
   /** Monotonic time, ms. */
   now = 1_000;
+  /** The wall clock, ms since 1970, is this and `now`: a jump of it is a clock that was set, or a machine that slept. */
+  wall = 1_700_000_000_000;
   /** From one end to the other, ms. */
   latency = 1;
   taking: Taking = "at once";
@@ -184,7 +186,7 @@ export class VirtualWorld {
   constructor(seed = 1) {
     const clock: Clock = {
       now: () => this.now,
-      wall: () => 1_700_000_000_000 + this.now,
+      wall: () => this.wall + this.now,
       setTimer: (callback, delay) => {
         if (!Number.isInteger(delay) || delay < 0 || delay > 2 ** 31 - 1) {
           throw new Error(`a timer of ${delay} ms`);
