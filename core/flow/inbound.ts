@@ -18,13 +18,15 @@ export class Inbound {
   received = 0;
   /** The application has finished with all before this position. */
   processed = 0;
-  /** The credit granted to the peer, in all. */
+  /** The credit granted to the peer, in all, over all connections. */
   limit: number;
   /** The message that the last {@link chunk} completed, or null. Borrowed if it came in one chunk, else ours. */
   message: Uint8Array | null = null;
   #maxMessage: number;
   #window: number;
   #cost = 0;
+  /** The cost when this connection began: the peer counts from there. */
+  #base = 0;
   #finishedCost = 0;
   #parts: Uint8Array | null = null;
   #length = 0;
@@ -125,13 +127,28 @@ export class Inbound {
     const limit = this.#finishedCost + this.#window;
     if (limit - this.limit < this.#window / 4) return 0;
     this.limit = limit;
-    return limit;
+    return limit - this.#base;
+  }
+
+  /** Goes on over another connection. Returns the first credit to offer on it: the space that is free. */
+  resume(): number {
+    this.#base = this.#cost;
+    this.limit = this.#finishedCost + this.#window;
+    return this.limit - this.#base;
   }
 
   /** Lets go of what was being put together. */
   drop(): void {
     this.message = null;
     this.#parts = null;
+  }
+
+  /** What remains of a connection whose session goes on without it: its figures. */
+  remains(): Inbound {
+    const copy = new Inbound(this.#maxMessage, this.#window);
+    copy.received = this.received;
+    copy.processed = this.processed;
+    return copy;
   }
 
   /** A copy. */
@@ -141,6 +158,7 @@ export class Inbound {
     copy.processed = this.processed;
     copy.limit = this.limit;
     copy.#cost = this.#cost;
+    copy.#base = this.#base;
     copy.#finishedCost = this.#finishedCost;
     copy.#parts = this.#parts === null ? null : this.#parts.slice();
     copy.#length = this.#length;

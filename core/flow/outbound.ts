@@ -1,11 +1,13 @@
 /**
- * The sending direction of messages: framing, positions, credit, back-pressure.
+ * The sending direction of messages: framing, positions, credit, back-pressure, and what a session keeps for a replay.
  *
  * A message is framed once, when it is accepted, straight into the slabs from which it is transmitted: one copy, and no object
  * for it. What may leave is decided frame by frame when the transport asks for bytes, so that control overtakes.
  *
  * Rules: nothing here knows a connection's state or clock. At most one chunk is given to the transport at a time (or as many
- * small ones as fit into the size of one). What waits is bounded by `sendBuffer`, overhead included; one message may always wait.
+ * small ones as fit into the size of one). What waits is bounded by `sendBuffer`, overhead included; one message may always wait. A
+ * session that can be resumed keeps what left until it was processed, bounded by `retention`; credit, the cap on what is in flight
+ * and `sent` are of one connection and begin anew with `resume`.
  *
  * @module
  */
@@ -16,6 +18,7 @@ import { ByteQueue } from "../wire/bytes.ts";
 import { writeData } from "../wire/encoder.ts";
 import { CHUNK_COST, CRC_BYTES, FIRST, LAST, MAX_CHUNK, MAX_UNACKNOWLEDGED } from "../wire/registry.ts";
 import { InFlight } from "./inflight.ts";
+import { ownFrameSize, Retention } from "./retention.ts";
 
 /** As many bytes of whole frames go to the transport at once, if one frame alone is not longer: one chunk. */
 const TAKE = MAX_CHUNK + 16;
@@ -27,8 +30,10 @@ const DATA_BODY = 1 + 2 + CRC_BYTES;
 export class Outbound {
   /** So many chunks were accepted: the next one's position. */
   accepted = 0;
-  /** So many chunks were given to the transport. */
+  /** So many chunks were given to the transport of this connection, or to one before it and not again. */
   sent = 0;
+  /** So many were ever given to a transport. */
+  everSent = 0;
   /** What the peer says it received, and processed. */
   received = 0;
   processed = 0;
@@ -42,6 +47,13 @@ export class Outbound {
   #buffer: number;
   #queue: ByteQueue;
   #cost = 0;
+  /** What a session keeps; null: nothing is kept. */
+  #retention: Retention | null = null;
+  #retentionLimit = 0;
+  /** Bytes of the queue that were taken and not yet advanced over. */
+  #taken = 0;
+  /** What was taken last is from the replay. */
+  #again = false;
 
   constructor(environment: Environment, buffer: number, queue: ByteQueue = new ByteQueue()) {
     this.#environment = environment;
@@ -49,14 +61,37 @@ export class Outbound {
     this.#queue = queue;
   }
 
+  /** From now on what leaves is kept until it is processed, `limit` bytes at most. Nothing must have left yet. */
+  retain(limit: number): void {
+    this.#retention = new Retention();
+    this.#retentionLimit = limit;
+  }
+
+  /** Keeps nothing from now on: the peer does not resume. */
+  forgo(): void {
+    this.#retention = null;
+  }
+
   /** Bytes that wait for the transport. */
   get pending(): number {
-    return this.#queue.pending;
+    return this.#queue.pending + (this.#retention?.pending ?? 0);
+  }
+
+  /** Bytes kept in case that they are asked for again. */
+  get retained(): number {
+    return this.#retention?.bytes ?? 0;
+  }
+
+  /** The longest message that can be kept. */
+  get longest(): number {
+    return this.#retention === null ? Infinity : this.#retentionLimit;
   }
 
   /** Whether a message of this size may be accepted now. */
   hasRoom(size: number): boolean {
     const pending = this.#queue.pending;
+    const kept = this.#retention === null ? 0 : this.#retention.bytes + pending - this.#taken;
+    if (kept > 0 && kept + size + CHUNK_COST > this.#retentionLimit) return false;
     return pending === 0 || pending + size + CHUNK_COST <= this.#buffer;
   }
 
@@ -88,38 +123,65 @@ export class Outbound {
    * count as sent from now on; the caller must `advance` over all of them.
    */
   take(now: Micros): Uint8Array | null {
-    const view = this.#queue.peek();
+    const again = this.#retention?.peek() ?? null;
+    const view = again ?? this.#queue.peek();
     if (view === null) return null;
     let end = 0;
     while (end < view.length) {
-      // A length's shortest form: one byte below 64, two below 16,384, else four. Whole frames, so it is all there.
-      const first = view[end]!;
-      let head = 1;
-      let length = first;
-      if (first >= 0x80) {
-        head = 4;
-        length = ((first & 0x3f) << 24) | (view[end + 1]! << 16) | (view[end + 2]! << 8) | view[end + 3]!;
-      } else if (first >= 0x40) {
-        head = 2;
-        length = ((first & 0x3f) << 8) | view[end + 1]!;
-      }
-      const cost = this.#cost + length - DATA_BODY + CHUNK_COST;
+      const size = ownFrameSize(view, end);
+      const head = size < 65 ? 1 : size < 16_386 ? 2 : 4;
+      const cost = this.#cost + size - head - DATA_BODY + CHUNK_COST;
       if (cost > this.limit || this.sent - this.received >= MAX_UNACKNOWLEDGED) break;
       if (!this.inFlight.open) break;
-      if (end > 0 && end + head + length > TAKE) break;
+      if (end > 0 && end + size > TAKE) break;
       this.#cost = cost;
       this.sent++;
-      end += head + length;
-      this.inFlight.leaves(head + length);
+      end += size;
+      this.inFlight.leaves(size);
     }
     if (end === 0) return null;
     this.inFlight.batch(this.sent, now);
-    return view.subarray(0, end);
+    const frames = view.subarray(0, end);
+    this.#again = again !== null;
+    if (again !== null) {
+      this.#retention!.advance(end);
+    } else {
+      this.everSent = this.sent;
+      this.#taken += end;
+      this.#retention?.keep(frames);
+    }
+    return frames;
   }
 
   /** So many of the bytes taken are with the transport, or were copied. */
   advance(n: number): void {
+    if (this.#again) return;
+    this.#taken -= n;
     this.#queue.advance(n);
+  }
+
+  /**
+   * Goes on over another connection: what the peer has not received leaves again, before what never left.
+   *
+   * @param received the peer's position; from `processed` to `everSent`
+   * @param limit the peer's first credit on that connection
+   */
+  resume(received: number, processed: number, limit: number, maxMessage: number): void {
+    this.#queue.advance(this.#taken); // taken by the transport that is gone; kept, too
+    this.#taken = 0;
+    this.#again = false;
+    this.#processedTo(processed);
+    this.received = this.sent = received;
+    this.#cost = 0;
+    this.limit = limit;
+    this.maxMessage = maxMessage;
+    this.inFlight = new InFlight();
+    this.#retention!.rewind(received - processed);
+  }
+
+  #processedTo(processed: number): void {
+    if (this.#retention !== null && processed > this.processed) this.#retention.release(processed - this.processed);
+    this.processed = processed;
   }
 
   /** The peer acknowledges. Returns whether the positions can be. */
@@ -128,7 +190,7 @@ export class Outbound {
     if (processed < this.processed || processed > received) return false;
     if (received > this.received) this.inFlight.acknowledged(received, now);
     this.received = received;
-    this.processed = processed;
+    this.#processedTo(processed);
     return true;
   }
 
@@ -152,6 +214,19 @@ export class Outbound {
   /** Lets go of everything that waits. */
   drop(): void {
     this.#queue.clear();
+    this.#retention?.clear();
+    this.#taken = 0;
+  }
+
+  /** What remains of a connection whose session goes on without it: its figures, and nothing to send. */
+  remains(): Outbound {
+    const copy = new Outbound(this.#environment, this.#buffer);
+    copy.accepted = this.accepted;
+    copy.sent = this.sent;
+    copy.everSent = this.everSent;
+    copy.received = this.received;
+    copy.processed = this.processed;
+    return copy;
   }
 
   /** A copy. */
@@ -164,7 +239,12 @@ export class Outbound {
     copy.limit = this.limit;
     copy.maxMessage = this.maxMessage;
     copy.inFlight = this.inFlight.clone();
+    copy.everSent = this.everSent;
     copy.#cost = this.#cost;
+    copy.#retention = this.#retention?.clone() ?? null;
+    copy.#retentionLimit = this.#retentionLimit;
+    copy.#taken = this.#taken;
+    copy.#again = this.#again;
     return copy;
   }
 
@@ -178,6 +258,7 @@ export class Outbound {
       this.limit - this.#cost,
       this.maxMessage,
     ];
-    return `${base.join(",")}|${this.inFlight.key(this.sent, now)}|${this.#queue.key()}`;
+    const kept = this.#retention === null ? "" : `${this.everSent - this.sent},${this.#retention.key()}`;
+    return `${base.join(",")}|${this.inFlight.key(this.sent, now)}|${this.#queue.key()}|${kept}`;
   }
 }
