@@ -1,15 +1,23 @@
 /**
- * The parts of a platform that every runtime has alike: entropy, the native CRC-32, the clock.
+ * The parts of a platform that every runtime has alike: entropy, the native CRC-32 and HMAC, the clock.
  *
  * @module
  */
 
+import { createHmac } from "node:crypto";
 import * as zlib from "node:zlib";
 import type { Environment } from "../core/mod.ts";
 import type { Clock } from "./transport.ts";
 
 /** Bytes drawn from the system at a time: one call costs about as much for 16 bytes as for some hundreds. */
 const BATCH = 1_024;
+
+/** The system's HMAC-SHA-256, in a plain array. */
+function nativeHmac(key: Uint8Array, ...parts: Uint8Array[]): Uint8Array {
+  const native = createHmac("sha256", key);
+  for (const part of parts) native.update(part);
+  return new Uint8Array(native.digest());
+}
 
 /**
  * Makes the environment of a production machine.
@@ -31,7 +39,8 @@ export function systemEnvironment(crc32From: number): Environment {
   };
   // Absent on Node before 20.15 and 22.2; a named import would fail there.
   const native = (zlib as { crc32?: (bytes: Uint8Array, seed: number) => number }).crc32;
-  return native === undefined ? { entropy } : { entropy, crc32: native, crc32From };
+  const always = { entropy, hmacSha256: nativeHmac };
+  return native === undefined ? always : { ...always, crc32: native, crc32From };
 }
 
 /** The runtime's clock. */

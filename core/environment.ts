@@ -1,5 +1,5 @@
 /**
- * What core cannot make for itself: entropy, and the checksum where the runtime has a faster one.
+ * What core cannot make for itself: entropy, and the checksum and the HMAC where the runtime has a faster one.
  *
  * Rules: synchronous; injected once, at construction; a machine calls nothing else outside core. A test injects seeded
  * entropy, so that the same inputs give the same bytes.
@@ -18,6 +18,11 @@ export interface Environment {
   readonly crc32?: (bytes: Uint8Array, seed: number) => number;
   /** From how many bytes on `crc32` is the faster one; default 200. */
   readonly crc32From?: number;
+  /**
+   * The runtime's own HMAC-SHA-256 under `key` over `parts`, one after the other: 32 bytes. Without it core computes in
+   * TypeScript.
+   */
+  readonly hmacSha256?: (key: Uint8Array, ...parts: Uint8Array[]) => Uint8Array;
 }
 
 const scratch = new Uint8Array(4);

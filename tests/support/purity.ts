@@ -123,7 +123,7 @@ const HEIGHTS: readonly [RegExp, number][] = [
   [/^core\/mod\.ts$/, 5],
   [/^core\/(client|server)/, 4],
   [/^core\/session/, 3],
-  [/^core\/(wire|liveness)\//, 1],
+  [/^core\/(crypto|wire|liveness)\//, 1],
   [/^core\/(codes|environment|errors|events|machine|options|stats|time|timers)\.ts$/, 1], // the shared vocabulary
   [/^core\//, 2], // the parts of a connection, and the classic formats
 ];
