@@ -3,9 +3,11 @@
  *
  * The link keeps order and loses nothing: what TCP makes of loss is delay and a batch. A *cut* is silence: bytes are taken from the
  * sender and never arrive, and nobody is told. A *stall* of one side is a process that does not run: bytes wait for it, its timers
- * fire late, and the overdue timer comes before the bytes that wait, as it does on Node, Deno and Bun.
+ * fire late, and the overdue timer comes before the bytes that wait, as it does on Node, Deno and Bun. A *suspension* is a machine that
+ * does not run: its network is away too, and its monotonic clock may stand still (Linux) or move on (macOS).
  *
- * Rules: nothing sleeps; time moves only in `run`. What happened is in `events`, per side, with times.
+ * Rules: nothing sleeps; time moves only in `run`. What happened is in `events`, per side, with times. `now` is the world's time; a machine
+ * is told its side's own monotonic clock, which differs by `offset` and `rate`.
  *
  * @module
  */
@@ -36,6 +38,8 @@ export class Wire {
   room = Infinity;
   /** Changes bytes on their way, for faults that TCP's own checksum would hide. */
   tamper: ((bytes: Uint8Array) => Uint8Array) | null = null;
+  /** What would arrive before this time arrives then: a segment that is sent again. */
+  heldUntil = 0;
   /** Bytes under way, in order. `null` is the end of the stream. */
   queue: { at: number; bytes: Uint8Array | null }[] = [];
   #free = 0;
@@ -43,7 +47,7 @@ export class Wire {
   /** A copy. */
   clone(): Wire {
     const copy = Object.assign(new Wire(), this);
-    copy.queue = this.queue.slice();
+    copy.queue = this.queue.map((item) => ({ ...item }));
     copy.#free = this.#free;
     return copy;
   }
@@ -59,8 +63,14 @@ export class Wire {
     if (this.cut) return;
     const begin = Math.max(now, this.#free);
     this.#free = begin + (bytes === null || this.rate === Infinity ? 0 : bytes.length / this.rate);
-    const at = Math.max(this.#free + this.latency, this.queue.at(-1)?.at ?? 0);
+    const at = Math.max(this.#free + this.latency, this.queue.at(-1)?.at ?? 0, this.heldUntil);
     this.queue.push({ at, bytes: bytes === null ? null : (this.tamper?.(bytes) ?? bytes) });
+  }
+
+  /** Nothing that is under way, or sent from now on, arrives before this time. */
+  hold(until: number): void {
+    this.heldUntil = Math.max(this.heldUntil, until);
+    for (const item of this.queue) item.at = Math.max(item.at, until);
   }
 }
 
@@ -85,6 +95,21 @@ export class Side {
   sent = 0;
   /** The transport takes at most so many bytes at a time, and nothing at 0. */
   takes = Infinity;
+  /** Reads what arrives. */
+  reads = true;
+  /** After a stall the bytes come before the overdue timer: the order that no runtime promises either. */
+  bytesFirst = false;
+  /** Its monotonic clock, ms: `offset` + the world's time x `rate`. */
+  offset = 0;
+  rate = 1;
+  /** Its wall clock - the world's time, ms. */
+  wallOffset = 1_700_000_000_000;
+  /** The wall clock is sampled before each timeout and at least so often, ms of its monotonic clock, as the driver does; Infinity = never. */
+  samplesEvery = Infinity;
+  sampledAt = 0;
+  /** Stalls again and again: when the next begins, and what follows it. */
+  stallAt = Infinity;
+  nextStall: (() => { readonly span: number; readonly pause: number }) | null = null;
 
   constructor(name: string, connection: Connection, out: Wire = new Wire()) {
     this.name = name;
@@ -94,9 +119,36 @@ export class Side {
 
   /** A copy around another machine; what was seen stays behind. */
   copy(connection: Connection): Side {
-    const { consumes, stalledUntil, ended, destroyed, sent, takes } = this;
+    const { consumes, stalledUntil, ended, destroyed, sent, takes, reads, bytesFirst } = this;
+    const { offset, rate, wallOffset, samplesEvery, sampledAt, stallAt, nextStall } = this;
     const copy = new Side(this.name, connection, this.out.clone());
-    return Object.assign(copy, { consumes, stalledUntil, ended, destroyed, sent, takes });
+    Object.assign(copy, { consumes, stalledUntil, ended, destroyed, sent, takes, reads, bytesFirst });
+    return Object.assign(copy, { offset, rate, wallOffset, samplesEvery, sampledAt, stallAt, nextStall });
+  }
+
+  /** Its monotonic clock at this time of the world, ms. */
+  clock(now: number): number {
+    return this.offset + now * this.rate;
+  }
+
+  /** When its timer fires, in the world's time, ms. */
+  get due(): number {
+    const at = Math.min(this.connection.deadline(), this.sampledAt + this.samplesEvery);
+    return (at - this.offset) / this.rate;
+  }
+
+  /** The process does not run for so long, ms, from `now` on. */
+  stall(span: number, now: number): void {
+    this.stalledUntil = Math.max(this.stalledUntil, now + span);
+  }
+
+  /** Stalls begin that are due. */
+  falter(now: number): void {
+    while (this.nextStall !== null && this.stallAt <= now) {
+      const { span, pause } = this.nextStall();
+      this.stall(span, this.stallAt);
+      this.stallAt = this.stalledUntil + pause;
+    }
   }
 
   /** The events of one type. */
@@ -158,7 +210,9 @@ export class Pair {
       side.out.queue.map((item) =>
         `${Math.round((item.at - this.now) * 1_000)}:${item.bytes?.length ?? "end"}`
       ).join(" ");
-    return [this.client, this.server].map((side) => `${side.connection.key(this.now)}\n~ ${wire(side)}`).join(
+    return [this.client, this.server].map((side) =>
+      `${side.connection.key(side.clock(this.now))}\n~ ${wire(side)}`
+    ).join(
       "\n=\n",
     );
   }
@@ -177,9 +231,9 @@ export class Pair {
     return side === this.client ? this.server : this.client;
   }
 
-  /** Gives an input to a side, at the present time, and drains it. */
+  /** Gives an input to a side, at the present time of its clock, and drains it. */
   act<T>(side: Side, input: (connection: Connection, now: number) => T): T {
-    const result = input(side.connection, this.now);
+    const result = input(side.connection, side.clock(this.now));
     this.drain(side);
     return result;
   }
@@ -197,6 +251,30 @@ export class Pair {
     }
   }
 
+  /**
+   * A side's machine does not run for so long, ms, and nothing reaches it for that time and `latency` more.
+   *
+   * @param standsStill its monotonic clock does, and only its wall clock moves on
+   */
+  suspend(side: Side, span: number, standsStill: boolean, latency: number): void {
+    side.stall(span, this.now);
+    if (standsStill) side.offset -= span * side.rate;
+    this.peer(side).out.hold(this.now + span + latency);
+  }
+
+  /** Samples the wall clock of a side from now on, as a driver does. */
+  sampleWall(side: Side, every = 500): void {
+    side.samplesEvery = every;
+    this.#sample(side);
+    this.drain(side);
+  }
+
+  #sample(side: Side): void {
+    if (side.samplesEvery === Infinity) return;
+    side.sampledAt = side.clock(this.now);
+    side.connection.observeWall(this.now + side.wallOffset, side.sampledAt);
+  }
+
   /** Steps 2 to 5 of the driver's loop. */
   drain(side: Side): void {
     const { connection } = side;
@@ -207,7 +285,7 @@ export class Pair {
         continue;
       }
       if (this.#accepts && connection.phase === "deciding") {
-        connection.accept(this.now);
+        connection.accept(side.clock(this.now));
         continue;
       }
       const bytes = side.takes === 0 ? null : connection.peekTransmit();
@@ -232,7 +310,7 @@ export class Pair {
     side.events.push({ at: this.now, event: kept });
     if (event.type === "message") {
       side.messages.push(event.bytes.slice());
-      if (side.consumes) side.connection.consumed(event.position, this.now);
+      if (side.consumes) side.connection.consumed(event.position, side.clock(this.now));
     }
     side.onEvent?.(kept);
   }
@@ -241,8 +319,8 @@ export class Pair {
   next(): number {
     let least = Infinity;
     for (const side of [this.client, this.server]) {
-      const arrival = this.peer(side).out.queue[0]?.at ?? Infinity;
-      const deadline = side.destroyed ? Infinity : side.connection.deadline();
+      const arrival = side.reads ? this.peer(side).out.queue[0]?.at ?? Infinity : Infinity;
+      const deadline = side.destroyed ? Infinity : side.due;
       least = Math.min(least, Math.max(Math.min(arrival, deadline), side.stalledUntil));
     }
     return least;
@@ -262,14 +340,24 @@ export class Pair {
   }
 
   #step(side: Side): void {
+    side.falter(this.now);
     if (side.stalledUntil > this.now) return;
     // The overdue timer first, then the bytes that wait: the order that the runtimes have after a stall.
-    if (!side.destroyed && side.connection.deadline() <= this.now) {
-      this.act(side, (connection, now) => connection.handleTimeout(now));
+    if (side.bytesFirst) this.#arrive(side);
+    if (!side.destroyed && side.due <= this.now) {
+      this.#sample(side);
+      // A time that went through another clock and back may be an ulp low.
+      const due = side.connection.deadline();
+      const at = side.clock(this.now);
+      this.act(side, (connection) => connection.handleTimeout(at < due && due - at < 1e-3 ? due : at));
     }
+    if (!side.bytesFirst) this.#arrive(side);
+  }
+
+  #arrive(side: Side): void {
     const { out } = this.peer(side);
     let due = 0;
-    while (due < out.queue.length && out.queue[due]!.at <= this.now) due++;
+    if (side.reads) { while (due < out.queue.length && out.queue[due]!.at <= this.now) due++; }
     const waiting = due === 0 ? [] : out.queue.splice(0, due);
     for (const { bytes } of waiting) {
       if (side.destroyed) continue;
