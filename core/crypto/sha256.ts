@@ -7,6 +7,8 @@
  * @module
  */
 
+import { writeUint32 } from "../wire/varint.ts";
+
 /** Bytes of a block. */
 export const BLOCK = 64;
 
@@ -36,14 +38,6 @@ const words = new Int32Array(64);
 /** What a digest is finished in, so that the hash itself can go on. */
 const finalState = new Int32Array(8);
 const finalBlocks = new Uint8Array(2 * BLOCK);
-
-/** The low 32 bits of `value` at `at`. */
-function putUint32(into: Uint8Array, at: number, value: number): void {
-  into[at] = value >>> 24;
-  into[at + 1] = value >>> 16;
-  into[at + 2] = value >>> 8;
-  into[at + 3] = value;
-}
 
 /** One block of `bytes`, from `at` on, into `state` (6.2.2). */
 function compress(state: Int32Array, bytes: Uint8Array, at: number): void {
@@ -131,12 +125,12 @@ export class Sha256 {
     for (let i = 0; i < filled; i++) finalBlocks[i] = this.#block[i]!;
     finalBlocks[filled] = 0x80;
     finalBlocks.fill(0, filled + 1, end - 8);
-    putUint32(finalBlocks, end - 8, Math.floor(this.#length / 0x2000_0000)); // the length in bits
-    putUint32(finalBlocks, end - 4, this.#length << 3);
+    writeUint32(finalBlocks, end - 8, Math.floor(this.#length / 0x2000_0000)); // the length in bits
+    writeUint32(finalBlocks, end - 4, this.#length << 3);
     compress(finalState, finalBlocks, 0);
     if (end > BLOCK) compress(finalState, finalBlocks, BLOCK);
     const digest = new Uint8Array(DIGEST);
-    for (let i = 0; i < 8; i++) putUint32(digest, 4 * i, finalState[i]!);
+    for (let i = 0; i < 8; i++) writeUint32(digest, 4 * i, finalState[i]!);
     return digest;
   }
 }
