@@ -6,6 +6,7 @@
 
 import { createHmac } from "node:crypto";
 import * as zlib from "node:zlib";
+import { hmacSha256 } from "../core/crypto/hmac.ts";
 import type { Environment } from "../core/mod.ts";
 import type { Clock } from "./transport.ts";
 
@@ -19,12 +20,23 @@ function nativeHmac(key: Uint8Array, ...parts: Uint8Array[]): Uint8Array {
   return new Uint8Array(native.digest());
 }
 
+/** The system's from `from` bytes on, core's below. */
+function fasterHmac(from: number): typeof nativeHmac {
+  return (key, ...parts) => {
+    let size = 0;
+    for (const part of parts) size += part.length;
+    return size < from ? hmacSha256(key, ...parts) : nativeHmac(key, ...parts);
+  };
+}
+
 /**
  * Makes the environment of a production machine.
  *
  * @param crc32From from how many bytes on this runtime's native CRC-32 is faster than TypeScript (measured)
+ * @param hmacFrom the same for its HMAC-SHA-256; default 0, which is right for Node and Bun. Measured for 100 bytes, us on Node,
+ *   Bun, Deno: TypeScript 8, 4, 8; native 7, 1, 18. Native is the faster one on Deno from about 1,000 bytes on
  */
-export function systemEnvironment(crc32From: number): Environment {
+export function systemEnvironment(crc32From: number, hmacFrom = 0): Environment {
   const pool = new Uint8Array(BATCH);
   let used = BATCH;
   const entropy = (into: Uint8Array): void => {
@@ -39,7 +51,7 @@ export function systemEnvironment(crc32From: number): Environment {
   };
   // Absent on Node before 20.15 and 22.2; a named import would fail there.
   const native = (zlib as { crc32?: (bytes: Uint8Array, seed: number) => number }).crc32;
-  const always = { entropy, hmacSha256: nativeHmac };
+  const always = { entropy, hmacSha256: hmacFrom > 0 ? fasterHmac(hmacFrom) : nativeHmac };
   return native === undefined ? always : { ...always, crc32: native, crc32From };
 }
 

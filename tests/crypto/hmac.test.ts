@@ -9,6 +9,7 @@ import { Random } from "../support/random.ts";
 import { hex, PLAIN, unhex } from "../support/wire.ts";
 
 const SYSTEM = systemEnvironment(200);
+const SYSTEM_FROM_100 = systemEnvironment(200, 100);
 
 const text = (value: string): Uint8Array => new TextEncoder().encode(value);
 
@@ -69,7 +70,13 @@ const RFC_4231: readonly (readonly [Uint8Array, Uint8Array, string])[] = [
   ],
 ];
 
-for (const [name, environment] of [["core", PLAIN], ["the adapters", SYSTEM]] as const) {
+const BY = [
+  ["core", PLAIN],
+  ["the system", SYSTEM],
+  ["the system from 100 bytes on", SYSTEM_FROM_100],
+] as const;
+
+for (const [name, environment] of BY) {
   test(`RFC 4231, by ${name}`, () => {
     for (const [index, [key, data, result]] of RFC_4231.entries()) {
       const mac = hmac(environment, key, data);
