@@ -296,10 +296,10 @@ describe("heartbeat budget", () => {
     assertEquals(distinct(intervals(world)), [17_678, 25_000]);
     assertEquals(world.join(10_000).told, "refused");
     const mixed = new World(10);
-    for (let i = 0; i < 12; i++) mixed.join(i % 4 === 0 ? 1_000 : 2_000);
+    for (let i = 0; i < 14; i++) mixed.join(i === 7 ? 1_000 : 2_000);
     mixed.run(5);
-    for (let i = 0; i < 30; i++) mixed.join(10_000); // all may have to come down to 3,125
-    assertEquals(mixed.order.slice(0, 4), [1_000, 1_000, 1_000, 2_000]);
+    mixed.join(1_000, 1_000); // never slower: all others may have to come down to 2,210
+    assertEquals(mixed.order, [1_000, ...Array(10).fill(2_000)]);
   });
 
   it("asks no more than a few for each event, also when each has little to give", () => {
@@ -339,7 +339,7 @@ describe("heartbeat budget", () => {
   });
 
   it("makes no waves when one client comes and goes", () => {
-    for (let others = 10; others < 187; others++) {
+    for (let others = 10; others < 187; others += 3) {
       const world = new World(10);
       for (let i = 0; i < others; i++) {
         world.join(10_000);
@@ -496,7 +496,7 @@ describe("heartbeat budget", () => {
       // Every rate that is reckoned, and nothing else, rounds up.
       Math.ceil = (x) => (calls++, ceil(x));
       const few = cost(1_000);
-      const lots = cost(30_000);
+      const lots = cost(16_000);
       assertGreater(few.mean, 10);
       assertLess(lots.mean, 2 * few.mean);
       // A turn takes a seat out and in again: 2 x (17 levels + 3 sums) rates.
@@ -507,7 +507,7 @@ describe("heartbeat budget", () => {
   });
 
   it("keeps its promises whatever happens in whatever order", () => {
-    for (let seed = 1; seed <= 400; seed++) {
+    for (let seed = 1; seed <= 150; seed++) {
       const random = new Random(seed);
       const bound = random.between(10, 30_000);
       const world = new World(

@@ -274,6 +274,56 @@ describe("a server with a heartbeat budget", () => {
     harmless(world);
   });
 
+  it("aborts: who waits does not come in by the room that the others leave", () => {
+    const world = new Owners(SMALL);
+    for (let i = 0; i < 12; i++) world.dial(CLIENT);
+    run(world, 50, 16);
+    world.latency = 100;
+    const waiting = world.dial(CLIENT);
+    run(world, 110, 16);
+    assertEquals(world.server.stats().waiting, 1);
+    world.server.abort("", world.now);
+    run(world, 5_000, 16);
+    assertEquals(refusals([waiting]), ["ABORTED 0"]);
+    assertEquals([world.server.size, world.server.stats().heartbeatRate], [0, 0]);
+  });
+
+  it("does not ask those that are about to leave, and uses their room", () => {
+    const world = new Owners({ ...SMALL, heartbeatBudget: 4 }); // 3 clients at 1 s
+    for (let i = 0; i < 3; i++) world.dial(CLIENT);
+    run(world, 50, 4);
+    world.latency = 100;
+    const newcomer = world.dial(CLIENT);
+    run(world, 50, 4);
+    for (const connection of served(world)) {
+      connection.close(0, "", world.now);
+      world.server.settle(connection, world.now);
+    }
+    run(world, 60, 4);
+    assertEquals(world.server.stats().waiting, 1);
+    run(world, 500, 4);
+    assertEquals([live([newcomer]), world.server.stats().open], [1, 1]);
+    assertEquals(world.events.filter(({ event }) => event.type === "terms"), []);
+    harmless(world);
+  });
+
+  it("lets nobody wait longer than a handshake may take", () => {
+    const world = new Owners({ ...SMALL, handshakeTimeout: 1_000 });
+    for (let i = 0; i < 12; i++) world.dial(CLIENT);
+    run(world, 50, 16);
+    world.latency = 400; // its HELLO is there in time, what the others confirm is not
+    const late = world.dial(CLIENT);
+    run(world, 900, 16);
+    assertEquals(world.server.stats().waiting, 1);
+    run(world, 10_000, 16);
+    assertEquals(refusals([late]), ["HANDSHAKE_TIMEOUT 0"]);
+    assertEquals([live(world.diallers), world.server.stats().waiting], [12, 0]);
+    for (const { client } of world.diallers) client.abort("", world.now);
+    run(world, 5_000, 16);
+    const { heartbeatRate, waiting } = world.server.stats();
+    assertEquals([heartbeatRate, waiting], [0, 0]);
+  });
+
   it("gives the share back of those that come to no end of their handshake, or are found dead", () => {
     const world = new Owners({ ...SMALL, heartbeatBudget: 4 / 15 });
     world.dial(CLIENT);
