@@ -8,6 +8,7 @@
  * @module
  */
 
+import type { HeartbeatPreset } from "../core/liveness/presets.ts";
 import { INTERVAL_MAX, INTERVAL_MIN, MULTIPLIER_MAX } from "../core/wire/registry.ts";
 
 /** The commands. */
@@ -17,6 +18,10 @@ export type CommandName = "serve" | "connect" | "send" | "ping" | "bench";
 export const PROFILES = ["heartwire", "classic", "plain", "raw"] as const;
 /** What `serve --profile classic` can do with a client that repeats one heartbeat. */
 export const REPEATS = ["reject", "count"] as const;
+/** How silence can be judged. */
+export const DETECTORS = ["fixed", "accrual"] as const;
+/** Heartbeats for kinds of networks. */
+export const PRESET_NAMES = ["lan", "wan", "mobile", "datacenter-nat"] as const satisfies HeartbeatPreset[];
 /** What `serve` can do with messages. */
 export const HANDLERS = ["echo", "upper", "discard", "chat"] as const;
 /** A name out of {@link HANDLERS}. */
@@ -28,6 +33,8 @@ export interface Values {
   /** ms; undefined leaves the library's default. */
   interval: number | undefined;
   multiplier: number | undefined;
+  detector: (typeof DETECTORS)[number] | undefined;
+  preset: HeartbeatPreset | undefined;
   json: boolean;
   quiet: boolean;
   help: boolean;
@@ -81,6 +88,8 @@ export const DEFAULTS: Readonly<Values> = Object.freeze({
   profile: "heartwire",
   interval: undefined,
   multiplier: undefined,
+  detector: undefined,
+  preset: undefined,
   json: false,
   quiet: false,
   help: false,
@@ -138,13 +147,31 @@ const interval: OptionSpec = {
 };
 const pingInterval: OptionSpec = {
   ...interval,
-  help: "how often to ask, and the heartbeat's interval; default 1000; the peer may ask for fewer",
+  help:
+    "how often to ask; default 1000; the heartbeat's interval is a third longer, so that a question always " +
+    "comes before it; the peer may ask for fewer",
 };
 const multiplier: OptionSpec = {
   name: "multiplier",
   value: "N",
   range: [1, MULTIPLIER_MAX],
   help: "so many silent intervals are death; default 3",
+};
+const detector: OptionSpec = {
+  name: "detector",
+  value: "NAME",
+  choices: DETECTORS,
+  help:
+    "when silence is death: fixed, after the detection time (the default); accrual, as soon as it is longer " +
+    "than the lateness seen so far makes likely, and never later than fixed",
+};
+const preset: OptionSpec = {
+  name: "preset",
+  value: "NAME",
+  choices: PRESET_NAMES,
+  help:
+    "heartbeats for a kind of network: lan, known dead in a second; wan, the Internet, in 6 s at most; mobile, " +
+    "every 25 s; datacenter-nat, every 200 s. What is given beside it overrides it",
 };
 const json: OptionSpec = {
   name: "json",
@@ -162,7 +189,7 @@ const version: OptionSpec = { name: "version", short: "V", help: "print the vers
 /** The options that stand without a command too. */
 export const GLOBAL_OPTIONS: readonly OptionSpec[] = [help, version];
 
-const COMMON: readonly OptionSpec[] = [interval, multiplier, json, quiet, help, version];
+const COMMON: readonly OptionSpec[] = [interval, multiplier, detector, preset, json, quiet, help, version];
 
 /** The commands, in the order of the help. */
 export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
@@ -226,7 +253,7 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
       ...COMMON,
     ],
     examples: [
-      "heartwire connect 127.0.0.1:7433",
+      "heartwire connect 127.0.0.1:7433 --preset wan",
       "printf 'one\\ntwo\\n' | heartwire connect 127.0.0.1:7433 --reconnect",
     ],
   },
@@ -276,7 +303,8 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
     description: [
       "Asks at every interval and prints each answer's round trip. The first line tells the longest time that a",
       "dead peer can stay unnoticed. When the peer is found dead it prints the verdict and its evidence, dials",
-      "again until it is back, and reports that. Ends at SIGINT (Ctrl-C) or after --count, with percentiles.",
+      "again until it is back, and reports that; stalls of either process and clocks that are set are told as such.",
+      "Ends at SIGINT (Ctrl-C) or after --count, with percentiles, and each direction's delay above its least.",
     ],
     options: [
       {
@@ -289,6 +317,8 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
       pingProfile,
       pingInterval,
       multiplier,
+      detector,
+      preset,
       json,
       pingQuiet,
       help,
@@ -297,6 +327,7 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
     examples: [
       "heartwire ping 127.0.0.1:7433 --count 3",
       "heartwire ping 127.0.0.1:7433 --count 5 --interval 200 --json",
+      "heartwire ping 127.0.0.1:7433 --count 10 --preset lan --detector accrual",
     ],
   },
   bench: {

@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { Address, EndReason, Evidence, Verdict } from "../adapters/api.ts";
+import type { Address, EndReason, Evidence, Passing, StallVerdict, Verdict } from "../adapters/api.ts";
 import { endError } from "../adapters/failure.ts";
 
 // The characters that end or steer a line on a terminal: C0, DEL, C1, line separators, and what turns the direction of writing.
@@ -66,6 +66,53 @@ export function evidenceText({ verdict, silentFor }: Evidence): string {
 export function evidenceRecord(evidence: Evidence): Record<string, unknown> {
   const { verdict, direction, silentFor, limit, deferred } = evidence;
   return { verdict, direction, silentFor, limit, deferred };
+}
+
+const STALL: Readonly<Record<StallVerdict, string>> = {
+  LOCAL_STALLED: "this process did not run for",
+  SUSPENDED: "this machine or process stood still for",
+  PEER_STALLED: "the peer did not run for",
+};
+
+/** What happened to time or terms, in a line: what it is and the rest. */
+export function passingText(passing: Passing): readonly [title: string, rest: string] {
+  switch (passing.state) {
+    case "stalled":
+      return ["stalled:", `${passing.verdict}, ${STALL[passing.verdict]} ${duration(passing.span)}`];
+    case "clockStepped":
+      return [
+        "clock:",
+        `set ${passing.step < 0 ? "back" : "forward"} by ${duration(Math.abs(passing.step))}`,
+      ];
+    case "retuned": {
+      const { by, accepted, agreement: { txInterval, rxInterval, detectionBound } } = passing;
+      if (!accepted) return ["terms:", "declined by the peer"];
+      const rates = `we beat every ${duration(txInterval)}, the peer every ${duration(rxInterval)}`;
+      const whose = by === "local" ? "ours changed" : "the peer's changed";
+      return ["terms:", `${whose}: ${rates}; a dead peer is found within ${duration(detectionBound)}`];
+    }
+  }
+}
+
+/** The same for a program. Times in ms. */
+export function passingRecord(passing: Passing): Record<string, unknown> {
+  const { state, during } = passing;
+  switch (passing.state) {
+    case "stalled":
+      return { state, during, verdict: passing.verdict, span: passing.span };
+    case "clockStepped":
+      return { state, during, step: passing.step };
+    case "retuned":
+      return {
+        ...{ state, during, by: passing.by },
+        ...{ accepted: passing.accepted, agreement: passing.agreement },
+      };
+  }
+}
+
+/** Whether a person who talks or serves wants to read of it: a stall that is hardly felt is for programs, and for `ping`. */
+export function notable(passing: Passing): boolean {
+  return passing.state !== "stalled" || passing.span >= 1_000;
 }
 
 /** How a session ended, in a line. */

@@ -167,6 +167,14 @@ class Talk {
         output.note(`${paint("suspect:", "warn")} ${text.evidenceText(evidence)}, dead at ${limit}`);
         return output.record("status", { state: "suspect", ...text.evidenceRecord(evidence) });
       }
+      case "stalled":
+      case "clockStepped":
+      case "retuned":
+        if (text.notable(status)) {
+          const [title, rest] = text.passingText(status);
+          output.note(`${paint(title, "warn")} ${rest}`);
+        }
+        return output.record("status", text.passingRecord(status));
       case "draining":
         if (status.code === "NONE") return; // what follows says it
         output.note(text.drainingText(status.text));

@@ -2,20 +2,22 @@
  * `heartwire ping`: asks the peer for an answer at every interval, watches for its death, and reports when it is back.
  *
  * Rules: the verdict is the library's, from its heartbeats; nothing here judges silence. What is asked while there is no connection
- * counts as lost; what is under way when the command is interrupted does not count at all.
+ * counts as lost; what is under way when the command is interrupted does not count at all. A question is the heartbeat: it comes at 3/4
+ * of the heartbeat's interval, where the automatic beat could come at the soonest and the peer takes one, so that nothing is sent
+ * twice and nothing is too fast.
  *
  * @module
  */
 
-import type { EndReason, Evidence, PingResult, Status } from "../../adapters/api.ts";
-import { type Context, type Outcome, protocolOptions } from "../command.ts";
+import type { Agreement, EndReason, Evidence, Passing, PingResult, Status } from "../../adapters/api.ts";
+import { type Context, FIRST, type Outcome, pingIntervals, protocolOptions } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { Link } from "../link.ts";
 import { paint } from "../output.ts";
 import { RoundTrips } from "../round_trips.ts";
-import { PING_INTERVAL } from "../spec.ts";
 import { sleep } from "../stop.ts";
 import * as text from "../text.ts";
+import { Ways } from "../ways.ts";
 
 /** Closing is a courtesy here; nobody waits long for it, ms. */
 const CLOSE_TIMEOUT = 500;
@@ -35,6 +37,7 @@ class Pinger {
   readonly #link: Link;
   readonly #interval: number;
   readonly #roundTrips = new RoundTrips();
+  readonly #ways = new Ways();
   readonly #started = performance.now();
   /** The questions that are not answered yet. */
   readonly #open = new Set<Promise<void>>();
@@ -43,8 +46,8 @@ class Pinger {
   #answered = 0;
   #lost = 0;
   #bound = 0;
-  /** What the server allows, ms. */
-  #agreed = 0;
+  /** How often the server lets us ask, ms. */
+  #allowed = 0;
   #outage: Outage | null = null;
   /** What was told last of the dials of this outage. */
   #attempt = "";
@@ -57,9 +60,10 @@ class Pinger {
   constructor(context: Context) {
     const { run, adapter, stop } = context;
     this.#context = context;
-    this.#interval = run.values.interval ?? PING_INTERVAL;
+    const { ask, beat } = pingIntervals(run.values);
+    this.#interval = ask;
     const connect = {
-      ...protocolOptions(run.values, PING_INTERVAL),
+      ...protocolOptions(run.values, beat),
       closeTimeout: CLOSE_TIMEOUT,
     };
     this.#link = new Link({
@@ -100,7 +104,7 @@ class Pinger {
     for (let sequence = 1; count === undefined || sequence <= count; sequence++) {
       if (sequence > 1) {
         // After a stall the missed ones are not made up for: a burst would measure itself.
-        due = Math.max(due + Math.max(this.#interval, this.#agreed), performance.now());
+        due = Math.max(due + Math.max(this.#interval, this.#allowed), performance.now());
         if (!(await sleep(due - performance.now(), signal))) return;
       }
       const question = this.#link.session.ping().then(
@@ -127,7 +131,8 @@ class Pinger {
     this.#answered++;
     this.#roundTrips.add(rtt);
     if (!run.values.quiet) output.line(`seq=${sequence} rtt=${text.roundTrip(rtt)}`);
-    output.record("pong", { seq: sequence, rtt });
+    const known = this.#ways.answered(this.#link.session.stats());
+    output.record("pong", { seq: sequence, rtt, ...known });
   }
 
   #unanswered(sequence: number): void {
@@ -166,6 +171,10 @@ class Pinger {
         );
         return output.record("status", { state: "suspect", ...text.evidenceRecord(evidence) });
       }
+      case "stalled":
+      case "clockStepped":
+      case "retuned":
+        return this.#passed(status);
       case "draining":
         if (status.code === "NONE") return; // what follows says it
         this.#say(text.drainingText(status.text));
@@ -178,13 +187,25 @@ class Pinger {
     }
   }
 
+  #passed(passing: Passing): void {
+    this.#ways.passed(passing);
+    if (passing.state === "retuned") this.#agreed(passing.agreement);
+    const [title, rest] = text.passingText(passing);
+    this.#say(`${paint(title, "warn")} ${rest}`);
+    this.#context.output.record("status", text.passingRecord(passing));
+  }
+
+  #agreed({ idleDetectionBound, txInterval }: Agreement): void {
+    this.#bound = idleDetectionBound; // it asks in every interval itself
+    this.#allowed = FIRST * txInterval;
+  }
+
   #live(status: Status & { state: "live" }): void {
     const { output, run } = this.#context;
     const { agreement } = status;
     const record: Record<string, unknown> = { state: "live", agreement };
     const first = this.#bound === 0;
-    this.#bound = agreement.idleDetectionBound; // it asks in every interval itself
-    this.#agreed = agreement.txInterval;
+    this.#agreed(agreement);
     if (this.#outage !== null) {
       const lasted = status.at - this.#outage.since;
       this.#downtime += lasted;
@@ -194,7 +215,7 @@ class Pinger {
     } else if (this.#suspicion !== null) {
       this.#say(`${paint("alive:", "good")} heard again`);
     } else if (first) {
-      const every = Math.max(this.#interval, this.#agreed);
+      const every = Math.max(this.#interval, this.#allowed);
       this.#say(
         `PING ${text.addressText(run.address)}: every ${text.duration(every)}; ` +
           `a dead peer is found within ${text.duration(this.#bound)}`,
@@ -255,6 +276,7 @@ class Pinger {
           [rtt.min, rtt.p50, rtt.p90, rtt.p99, rtt.max].map((value) => value.toFixed(3)).join("/")
         } ms`,
       ]),
+      ...this.#ways.report(),
       `verdict: ${verdict}; ` +
       (this.#outages === 0
         ? "no outage"
@@ -264,6 +286,7 @@ class Pinger {
     const summary = {
       ...{ address: url, sent, answered: this.#answered, lost: this.#lost, loss, rtt },
       ...{ verdict, outages: this.#outages, downtime },
+      ...this.#ways.summary(),
     };
     return { exit: this.#exit(), summary, report };
   }

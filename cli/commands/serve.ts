@@ -6,7 +6,14 @@
  * @module
  */
 
-import { type Address, HeartwireError, type Server, type Session } from "../../adapters/api.ts";
+import {
+  type Address,
+  HeartwireError,
+  type Passing,
+  type Server,
+  type Session,
+  type StatusBase,
+} from "../../adapters/api.ts";
 import { type Context, type Outcome, protocolOptions } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { makeHandler } from "../handlers.ts";
@@ -20,11 +27,14 @@ import * as text from "../text.ts";
 
 /** Clients that are told to come back spread their dials over this, ms. */
 const RETURN_SPREAD = 1_000;
+/** What happens to this process happens to all its sessions at once; within so long it is told once, ms. */
+const TOGETHER = 1_000;
 
 class Serving {
   readonly #context: Context;
   readonly #ended: Record<string, number> = {};
   readonly #metrics = new Metrics();
+  #toldAt = -Infinity;
   #sessions = 0;
   #received = 0;
   #sent = 0;
@@ -121,7 +131,7 @@ class Serving {
         suspected = false;
         output.note(`${paint("+", "good")} ${whom} heard again`);
         output.record("status", { session: name, state: "live" });
-      }
+      } else if ("during" in status) this.#passed(status, name, whom);
     }
     const reason = await session.closed;
     this.#metrics.ended(session);
@@ -136,6 +146,22 @@ class Serving {
         `${text.count(received, "message")} in, ${sent} out`,
     );
     output.record("closed", { session: name, ...text.reasonRecord(reason), received, sent, lasted });
+  }
+
+  /** A stall, a clock that was set, new terms. */
+  #passed(status: Passing & StatusBase, name: string, whom: string): void {
+    const { output } = this.#context;
+    const ours = status.state === "clockStepped" ||
+      (status.state === "stalled" && status.verdict !== "PEER_STALLED");
+    if (ours) {
+      if (status.at - this.#toldAt < TOGETHER) return;
+      this.#toldAt = status.at;
+    }
+    const record = text.passingRecord(status);
+    output.record("status", ours ? record : { session: name, ...record });
+    if (!text.notable(status)) return;
+    const line = text.passingText(status).join(" ");
+    output.note(`${paint("~", "warn")} ${ours ? "" : `${whom} `}${line}`);
   }
 
   async #end(server: Server): Promise<void> {

@@ -7,8 +7,11 @@ import { assert, assertEquals, assertInstanceOf, assertStringIncludes, assertThr
 import { type Invocation, readArguments, type Run } from "../../cli/args.ts";
 import { UsageError } from "../../cli/exit.ts";
 import { helpText } from "../../cli/help.ts";
-import { type CommandName, COMMANDS } from "../../cli/spec.ts";
+import { pingIntervals, protocolOptions } from "../../cli/command.ts";
+import { type CommandName, COMMANDS, DETECTORS, PRESET_NAMES } from "../../cli/spec.ts";
 import { nearest } from "../../cli/suggest.ts";
+import { PRESETS } from "../../core/liveness/presets.ts";
+import { resolveConnection } from "../../core/options.ts";
 
 const NAMES = Object.keys(COMMANDS) as CommandName[];
 
@@ -126,6 +129,51 @@ describe("arguments", () => {
       refused("ping", `--${name}`);
       refused("serve", "--handler", name);
     }
+  });
+});
+
+describe("heartbeats", () => {
+  const heartbeat = (...args: string[]): unknown => {
+    const { values } = run(...args);
+    return protocolOptions(values, args[0] === "ping" ? pingIntervals(values).beat : values.interval)
+      .heartbeat;
+  };
+
+  it("are the library's unless something is said, and what is given overrides a preset", () => {
+    for (const name of ["serve", "connect", "send"]) {
+      assertEquals(heartbeat(name), {});
+      assertEquals(heartbeat(name, "--preset", "mobile"), { preset: "mobile" });
+      assertEquals(heartbeat(name, "--detector", "accrual", "--multiplier", "5"), {
+        ...{ detector: "accrual", multiplier: 5 },
+      });
+      // Who asks for a fast heartbeat accepts one, too.
+      assertEquals(heartbeat(name, "--preset", "mobile", "--interval", "2000"), {
+        ...{ preset: "mobile", interval: 2_000, minimumInterval: 2_000 },
+      });
+      assertEquals(heartbeat(name, "--interval", "20"), { interval: 20, minimumInterval: 20 });
+    }
+    assertStringIncludes(refused("serve", "--detector", "phi").hint, "There are: fixed, accrual.");
+    assertStringIncludes(refused("ping", "--preset", "lna").hint, "Did you mean lan?");
+  });
+
+  it("of ping are a third slower than its questions, but not in the historical format", () => {
+    const intervals = (...args: string[]): number[] =>
+      Object.values(pingIntervals(run("ping", ...args).values));
+    assertEquals(intervals(), [1_000, 1_333]);
+    assertEquals(intervals("--interval", "200"), [200, 266]);
+    assertEquals(intervals("--interval", "3600000"), [3_600_000, 3_600_000]);
+    assertEquals(intervals("--profile", "classic", "--interval", "50"), [50, 50]);
+    assertEquals(intervals("--preset", "lan"), [135, 180]);
+    assertEquals(intervals("--preset", "lan", "--interval", "300"), [300, 400]);
+    assertEquals(heartbeat("ping"), { interval: 1_333, minimumInterval: 100 });
+    assertEquals(heartbeat("ping", "--preset", "wan"), {
+      ...{ preset: "wan", interval: 2_000, minimumInterval: 500 },
+    });
+  });
+
+  it("have every preset and detector that the library has", () => {
+    assertEquals([...PRESET_NAMES].sort(), Object.keys(PRESETS).sort());
+    for (const detector of DETECTORS) resolveConnection({ heartbeat: { detector } });
   });
 });
 

@@ -4,9 +4,11 @@
 
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertNotMatch, assertStringIncludes } from "@std/assert";
+import type { Agreement, Passing } from "../../adapters/api.ts";
 import { Output, paint, type Stream, wantsColour } from "../../cli/output.ts";
 import { RoundTrips } from "../../cli/round_trips.ts";
 import * as text from "../../cli/text.ts";
+import { Ways } from "../../cli/ways.ts";
 
 /** A stream that remembers, and does as it is told. */
 class Sink implements Stream {
@@ -213,6 +215,65 @@ describe("texts", () => {
       text.addressText({ kind: "unix", path: "/tmp/s", url: "heartwire+unix:///tmp/s" }),
       "/tmp/s",
     );
+  });
+});
+
+describe("what passes", () => {
+  const agreement = { txInterval: 500, rxInterval: 2_000, detectionBound: 4_001 } as Agreement;
+  const during = "live" as const;
+  const all: [Passing, string][] = [
+    [
+      { state: "stalled", during, verdict: "LOCAL_STALLED", span: 1_234.5 },
+      "stalled: LOCAL_STALLED, this process did not run for 1.2 s",
+    ],
+    [
+      { state: "stalled", during, verdict: "SUSPENDED", span: 3_600_000 },
+      "stalled: SUSPENDED, this machine or process stood still for 1 h 0 min",
+    ],
+    [
+      { state: "stalled", during, verdict: "PEER_STALLED", span: 80 },
+      "stalled: PEER_STALLED, the peer did not run for 80 ms",
+    ],
+    [{ state: "clockStepped", during, step: -7_000 }, "clock: set back by 7.0 s"],
+    [{ state: "clockStepped", during, step: 200 }, "clock: set forward by 200 ms"],
+    [
+      { state: "retuned", during, by: "peer", accepted: true, agreement },
+      "terms: the peer's changed: we beat every 500 ms, the peer every 2.0 s; a dead peer is found within 4.0 s",
+    ],
+    [{ state: "retuned", during, by: "local", accepted: false, agreement }, "terms: declined by the peer"],
+  ];
+
+  it("is told with whose it is, and recorded whole", () => {
+    for (const [passing, line] of all) {
+      assertEquals(text.passingText(passing).join(" "), line);
+      assertEquals(text.passingRecord(passing), { ...passing });
+    }
+    assertEquals(all.map(([passing]) => text.notable(passing)), [true, true, false, true, true, true, true]);
+  });
+
+  it("is added up by ping, and each direction told above its least", () => {
+    const ways = new Ways();
+    assertEquals(ways.report(), []);
+    assertEquals([ways.summary()["clock"], ways.summary()["oneWay"]], [null, null]);
+    ways.answered({ clock: null, oneWay: null });
+    assertEquals(ways.report(), [], "a format without timestamps of both sides has no directions");
+    for (const excess of [0, 3, 1]) {
+      const known = {
+        clock: { offset: -excess, delay: 2 },
+        oneWay: { inbound: { excess, jitter: excess / 4 }, outbound: { excess: 2 * excess, jitter: 0.5 } },
+      };
+      assertEquals(ways.answered(known), known);
+    }
+    for (const [passing] of all) ways.passed(passing);
+    assertEquals(ways.report(), [
+      "out above least p50/p99/max = 2.000/6.000/6.000 ms, jitter 0.500 ms",
+      "in  above least p50/p99/max = 1.000/3.000/3.000 ms, jitter 0.250 ms",
+      "clock offset -1.000 ms within 1.000 ms, both counted from WELCOME",
+      "2 stalls here, 1 h 0 min in all; 1 stall of the peer, 80 ms in all; the clock was set 2 times",
+    ]);
+    const { oneWay, stalledFor, clockSteps } = ways.summary() as Record<string, Record<string, unknown>>;
+    assertEquals([stalledFor, clockSteps] as unknown[], [3_601_234.5, 2]);
+    assertEquals(oneWay!["inbound"], { excess: { min: 0, p50: 1, p90: 3, p99: 3, max: 3 }, jitter: 0.25 });
   });
 });
 
