@@ -16,7 +16,9 @@ export function observeLag(link: Link, now: Micros): void {
   if (link.liveness === null) return;
   // What was due before the last input was late then, and is accounted for.
   const lag = now - Math.max(link.now, link.timers.next());
-  if (lag >= link.patience) diagnosed(link, link.liveness.woke(lag, now));
+  if (lag < link.patience) return;
+  link.checks!.excuse(link.now, now);
+  diagnosed(link, link.liveness.woke(lag, now));
 }
 
 /** A sample of the wall clock, us, taken at `at`. Before the connection is open it is kept for the one to compare with. */
@@ -34,6 +36,7 @@ export function diagnosed(link: Link, found: Diagnosis | null): void {
     counters.clockSteps++;
     return link.emit({ type: "clockStep", step: span });
   }
+  if (found.type === "SUSPENDED") link.checks!.excuse(link.now - found.span, link.now);
   counters.stalls++;
   counters.stalledFor += span;
   link.emit({ type: "stall", verdict: found.type, span });
@@ -43,6 +46,6 @@ export function diagnosed(link: Link, found: Diagnosis | null): void {
 export function confessed(link: Link, span: number): void {
   link.counters.peerStalls++;
   link.counters.peerStalledFor += span;
-  link.liveness!.confessed(span * 1_000);
+  link.liveness!.confessed(span * 1_000, link.now);
   link.emit({ type: "stall", verdict: "PEER_STALLED", span });
 }

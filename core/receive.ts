@@ -102,8 +102,8 @@ export class Receiver implements FrameSink {
     if (wrong !== null) {
       return this.#heartbeatFault(wrong, `PING ${sequence} at ${timestamp}, last heard ${heard}`);
     }
-    diagnosed(link, link.liveness!.heartbeat(link.now, checks.peerTime, promise, false));
     if (stalled > 0) confessed(link, stalled);
+    diagnosed(link, link.liveness!.heartbeat(link.now, checks.peerTime, promise, false, stalled > 0));
     this.#arrived(received);
     if ((flags & ANSWER) !== 0 && link.conversing) link.pong(sequence);
   }
@@ -126,8 +126,8 @@ export class Receiver implements FrameSink {
     const elapsed = sentAt < 0 ? -1 : link.now - sentAt;
     const wrong = checks.pong(elapsed, hold, timestamp);
     if (wrong !== null) return this.#heartbeatFault(wrong, `PONG ${answer} at ${timestamp}, hold ${hold} us`);
-    diagnosed(link, liveness.heartbeat(link.now, checks.peerTime, promise, true));
     if (stalled > 0) confessed(link, stalled);
+    diagnosed(link, liveness.heartbeat(link.now, checks.peerTime, promise, true, stalled > 0));
     this.#arrived(received);
     if (!link.conversing) return;
     link.counters.pingsAnswered++;

@@ -56,6 +56,8 @@ export class Blame {
   graceEnd: Micros = NEVER;
   /** When this process last began to run again; -1 = it always ran. */
   ranAgainAt: Micros = -1;
+  /** When the peer last confessed a stall; what was asked before may have waited for it. -1 = never. */
+  confessedAt: Micros = -1;
   /** Time that this process did not run, not yet confessed to the peer, us. */
   unconfessed: Micros = 0;
   #wall: Micros = NEVER;
@@ -114,7 +116,8 @@ export class Blame {
   }
 
   /** The peer confesses that it did not run for `span` us. */
-  confessed(span: Micros, beat: Beat): void {
+  confessed(span: Micros, now: Micros, beat: Beat): void {
+    this.confessedAt = now;
     this.outbound = Math.min(extensionCap(beat.probeDetection), this.outbound + span);
   }
 

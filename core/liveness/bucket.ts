@@ -9,12 +9,17 @@
  * leave. A stall on the way holds them back and releases them together, but no longer than the detection time, multiplier x
  * interval: at most 2.34 x multiplier + 1 arrive at once. The bucket holds 3 x multiplier + 2.
  *
+ * A receiver that did not run reads at once what came meanwhile: {@link TokenBucket.excuse}.
+ *
  * Rules: whole microseconds, nothing else. Time does not run back. Answers are never policed as questions.
  *
  * @module
  */
 
 import { type Micros, NEVER } from "../time.ts";
+
+/** What waited behind a stall of ours comes so soon after it, us: the longest retransmission time-out of TCP (Linux; RFC 6298 says 60 s or more). */
+const BEHIND: Micros = 120_000_000;
 
 /** Tokens that come back one by one. */
 export class TokenBucket {
@@ -26,6 +31,9 @@ export class TokenBucket {
   #takes = 0;
   #first: Micros = 0;
   #last: Micros = 0;
+  /** What is taken until the one time may have waited since the other: so many tokens more are there. */
+  #excusedUntil: Micros = -1;
+  #excusedSince: Micros = 0;
 
   /**
    * A full bucket.
@@ -42,10 +50,18 @@ export class TokenBucket {
   /** Takes one token; false if none is there, and then nothing is taken. */
   take(now: Micros): boolean {
     this.#count(now);
-    const fullAt = Math.max(this.#fullAt, now) + this.#period;
+    const from = now < this.#excusedUntil ? this.#excusedSince : now;
+    const fullAt = Math.max(this.#fullAt, from) + this.#period;
     if (fullAt - now > this.#depth * this.#period) return false;
     this.#fullAt = fullAt;
     return true;
+  }
+
+  /** Who takes did not run since then: what came in that time comes now, and is held against that time. */
+  excuse(since: Micros, now: Micros): void {
+    if (now >= this.#excusedUntil) this.#excusedSince = since;
+    this.#excusedSince = Math.min(this.#excusedSince, since);
+    this.#excusedUntil = now + BEHIND;
   }
 
   /** Takes one token whether it is there or not; the debt ends at `depth` tokens below none. */
@@ -98,12 +114,17 @@ export class TokenBucket {
     copy.#takes = this.#takes;
     copy.#first = this.#first;
     copy.#last = this.#last;
+    copy.#excusedUntil = this.#excusedUntil;
+    copy.#excusedSince = this.#excusedSince;
     return copy;
   }
 
   /** The canonical form, times relative to `now`. All full buckets of one rate and depth are alike. */
   key(now: Micros): string {
-    const size = `${this.#period}x${this.#depth}`;
+    const excused = now < this.#excusedUntil
+      ? `<${this.#excusedUntil - now},${this.#excusedSince - now},${this.#fullAt - now}`
+      : "";
+    const size = `${this.#period}x${this.#depth}${excused}`;
     if (this.#fullAt <= now) return size;
     return `${size}:${this.#fullAt - now},${this.#takes},${this.#first - now},${this.#last - now}`;
   }

@@ -46,6 +46,11 @@ export class HeartbeatChecks {
     this.#bucket.retune(pingPeriod(beat.policedInterval), pingDepth(beat.peerMultiplier), now);
   }
 
+  /** This process did not run since then, and reads at once what came meanwhile. */
+  excuse(since: Micros, now: Micros): void {
+    this.#bucket.excuse(since, now);
+  }
+
   /** Checks a PING, and believes it if nothing is wrong. One that comes too fast is right in itself, so the next is held against it. */
   ping(sequence: number, timestamp: number, now: Micros): Code | null {
     if (!later(sequence, this.heard)) return "PING_STALE";

@@ -28,7 +28,7 @@ export interface Detector {
    * @param sentAt when it was sent, on the peer's clock, us, not wrapped
    * @param promise after how long the peer's next frame leaves at the latest, us
    * @param asked it is an answer: its promise counts, its delay is no sample
-   * @param spans a stall of this process lies between its sending and this moment: no sample either
+   * @param spans a stall of either process made it late: no sample either
    */
   heartbeat(now: Micros, sentAt: Micros, promise: Micros, asked: boolean, spans: boolean): void;
   /** The detection time was agreed anew, us. */

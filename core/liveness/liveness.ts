@@ -187,15 +187,22 @@ export class Liveness {
    * @param peerTime the peer's clock when it was sent, us, not wrapped
    * @param promise in 255ths of the agreed interval
    * @param answer it is a PONG
+   * @param late the peer confesses in it that it did not run
    */
-  heartbeat(now: Micros, peerTime: Micros, promise: number, answer: boolean): Diagnosis | null {
+  heartbeat(
+    now: Micros,
+    peerTime: Micros,
+    promise: number,
+    answer: boolean,
+    late: boolean,
+  ): Diagnosis | null {
     const { measures } = this;
     const found = this.blame.heartbeat(measures.transit(peerTime, now));
     if (found?.type === "SUSPENDED") {
       measures.rebase();
       this.detector.rebase();
     }
-    const spans = this.blame.waited(now);
+    const spans = late || this.blame.waited(now);
     if (!spans) measures.heartbeat(peerTime, now);
     this.detector.heartbeat(
       now,
@@ -208,9 +215,9 @@ export class Liveness {
     return found;
   }
 
-  /** Whether this process did not run at some time after `since`. */
+  /** Whether this process, or the peer as it said, did not run at some time after `since`. */
   spans(since: Micros): boolean {
-    return since < this.blame.ranAgainAt;
+    return since < this.blame.ranAgainAt || since < this.blame.confessedAt;
   }
 
   // Questions.
@@ -331,8 +338,8 @@ export class Liveness {
   }
 
   /** The peer confesses that it did not run for so long. */
-  confessed(span: Micros): void {
-    this.blame.confessed(span, this.#beat);
+  confessed(span: Micros, now: Micros): void {
+    this.blame.confessed(span, now, this.#beat);
     this.#watchOutbound();
   }
 

@@ -5,7 +5,7 @@
  * is told is their change.
  *
  * Rules: nothing here decides but the retransmission time-out, `rto`, of which blame.ts makes the time that a peer has after a
- * suspension. A sample that a stall of this process spans is not taken. Whole microseconds.
+ * suspension. A sample that a stall of either process spans is not taken. Whole microseconds.
  *
  * @module
  */

@@ -59,6 +59,8 @@ export class Watch {
   /** The timer fired: judges by the times of now. */
   judge(now: Micros, suspectAt: Micros, convictAt: Micros): Judgement {
     if (now < suspectAt) {
+      // The times moved behind the turn: another turn has to precede a verdict by the new ones.
+      if (this.#state === TURNING) this.#state = SUSPECTED;
       this.#timers.set(this.#kind, suspectAt);
       return null;
     }

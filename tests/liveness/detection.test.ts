@@ -235,39 +235,6 @@ describe("detection", () => {
   });
 });
 
-describe("stalls", () => {
-  it("a stall of this process convicts nobody: what waits in the kernel is read first", () => {
-    const beat = { interval: 1_000, multiplier: 3 };
-    for (let seed = 1; seed <= 200; seed++) {
-      const random = new Random(seed);
-      // The peer gives us much time; we give it 3 s, and do not run for 10 s.
-      const pair = Pair.open({
-        seed,
-        client: { heartbeat: { interval: 1_000, multiplier: 30 } },
-        server: { heartbeat: beat },
-      });
-      pair.run(random.between(0, 5_000));
-      pair.client.stalledUntil = pair.now + 10_000;
-      pair.run(60_000);
-      assertEquals(pair.client.connection.phase, "open", `seed ${seed}`);
-      assertEquals(pair.server.connection.phase, "open", `seed ${seed}`);
-    }
-  });
-
-  it("a stall does not hide a peer that died meanwhile", () => {
-    const beat = { interval: 1_000, multiplier: 3 };
-    const pair = Pair.open({ client: { heartbeat: beat }, server: { heartbeat: beat } });
-    pair.run(1_000);
-    pair.cut();
-    pair.client.stalledUntil = pair.now + 10_000;
-    const wakes = pair.client.stalledUntil;
-    pair.run(60_000);
-    // Asked when it ran again, the peer had a second to answer.
-    assertLessOrEqual(pair.client.when("closed"), wakes + 1_000 + 2 * TURN);
-    assertEquals(verdict(pair.client), "SUSPENDED");
-  });
-});
-
 describe("unfinished frames", () => {
   const beat = { interval: 1_000, multiplier: 3 };
 

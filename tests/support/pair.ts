@@ -28,6 +28,8 @@ export interface Seen {
 export class Wire {
   /** From sending to arrival, ms. */
   latency = 1;
+  /** ... and so much more, drawn for each piece. */
+  jitter: (() => number) | null = null;
   /** Bytes a ms; Infinity = all at once. */
   rate = Infinity;
   /** Takes bytes and gives nothing. */
@@ -63,7 +65,8 @@ export class Wire {
     if (this.cut) return;
     const begin = Math.max(now, this.#free);
     this.#free = begin + (bytes === null || this.rate === Infinity ? 0 : bytes.length / this.rate);
-    const at = Math.max(this.#free + this.latency, this.queue.at(-1)?.at ?? 0, this.heldUntil);
+    const latency = this.latency + (this.jitter?.() ?? 0);
+    const at = Math.max(this.#free + latency, this.queue.at(-1)?.at ?? 0, this.heldUntil);
     this.queue.push({ at, bytes: bytes === null ? null : (this.tamper?.(bytes) ?? bytes) });
   }
 
