@@ -11,12 +11,16 @@
 
 import { backoff, wasStable } from "./backoff.ts";
 import { CODES } from "./codes.ts";
+import type { Connection } from "./connection.ts";
 import type { Conversation } from "./conversation.ts";
 import { type Environment, uniform } from "./environment.ts";
 import { HeartwireError } from "./errors.ts";
 import type { ClientEvent, CloseReason, DialFailure } from "./events.ts";
+import { SessionState } from "./flow/session_state.ts";
+import { nonce } from "./handshake.ts";
 import { type ClientOptions, type ConnectionOptions, resolveClient, type ResolvedClient } from "./options.ts";
 import { converse } from "./profile.ts";
+import { Session } from "./session.ts";
 import { type Micros, NEVER, toMicros, toMillis } from "./time.ts";
 import { Wall } from "./wall.ts";
 
@@ -55,6 +59,11 @@ export class Client {
   /** Connections that ended but still say their last words. */
   #old: Conversation[] = [];
   #wall: Wall = new Wall();
+  /** What outlives connections; null: nothing does. */
+  #session: Session | null = null;
+  /** Tells this client from every other. */
+  #instance: Uint8Array = new Uint8Array(0);
+  #generation = 0;
   #dirty: Conversation[] = [];
   #actions: ClientAction[] = [];
   #events: ClientEvent[] = [];
@@ -67,10 +76,18 @@ export class Client {
    */
   constructor(options: ClientOptions, environment: Environment) {
     this.#options = resolveClient(options);
-    const { endpoints: _endpoints, reconnect: _reconnect, dialTimeout: _dialTimeout, ...connection } =
+    const { endpoints: _endpoints, reconnect, resume, dialTimeout: _dialTimeout, ...connection } =
       this.#options;
     this.#connectionOptions = connection;
     this.#environment = environment;
+    if (reconnect === null || !resume || connection.profile !== "heartwire") return;
+    this.#session = new Session(SessionState.begin(this.#options, environment));
+    this.#instance = nonce(environment);
+  }
+
+  /** What the application sends over, whichever connection carries it; null: use the connection itself. */
+  get session(): Session | null {
+    return this.#session;
   }
 
   /** The connection that is open or in its handshake; null between connections. */
@@ -111,7 +128,11 @@ export class Client {
     this.#state = "connected";
     this.#due = NEVER;
     this.#live = false;
-    this.#current = converse("client", this.#connectionOptions, this.#environment, now);
+    const session = this.#session;
+    const dial = { instance: this.#instance, generation: ++this.#generation };
+    const carried = session === null ? null : { state: session.state, dial };
+    this.#current = converse("client", this.#connectionOptions, this.#environment, now, carried);
+    if (session !== null) session.connection = this.#current as Connection;
     this.#wall.tell(this.#current);
     this.#dirty.push(this.#current);
     return this.#current;
@@ -137,10 +158,17 @@ export class Client {
       this.#everLive = true;
       this.#failedDials = 0;
       this.#liveAt = this.#now;
+      this.#session?.opened(now);
       this.#events.push({ type: "live", attempt: this.#attempt });
     }
     if (connection.reason === null) return;
     this.#current = null;
+    if (this.#session !== null) {
+      const state = this.#session.connection!.session;
+      const goesOn = state !== null && (state.grant === null || state.survives(connection.reason));
+      this.#session.state = goesOn ? state : SessionState.begin(this.#options, this.#environment);
+      this.#session.connection = null;
+    }
     if (connection.socketAction() !== "destroy") this.#old.push(connection);
     const stable = this.#live &&
       wasStable(this.#now - this.#liveAt, toMicros(connection.agreement!.rxDetection));
@@ -173,7 +201,9 @@ export class Client {
     // A bare stream has no other word for a server that goes than its end.
     const bare = this.#options.profile !== "heartwire";
     const announced = reason.kind === "closed" && (goaway !== null || (bare && reason.by === "peer"));
-    if (!announced && !worthAnother(reason)) return null;
+    // An older dial of ours came later: the next has a greater generation.
+    const stale = reason.kind === "refused" && reason.code === "STALE_GENERATION";
+    if (!announced && !stale && !worthAnother(reason)) return null;
     let delay = slept(reason) ? 0 : backoff(options, this.#failures, this.#environment);
     if (goaway !== null) {
       delay = Math.max(delay, toMicros(goaway.retryAfter + goaway.jitter * uniform(this.#environment)));

@@ -18,16 +18,19 @@ import { HeartwireError, numberOption, optionError } from "./errors.ts";
 import type { Agreement, CloseReason, ConnectionEvent } from "./events.ts";
 import { nonce, offer, ownTerms } from "./handshake.ts";
 import { expire, watchFrame } from "./expire.ts";
+import { checkSize, type SessionState } from "./flow/session_state.ts";
 import { Link } from "./link.ts";
 import type { SocketAction } from "./machine.ts";
 import { type ConnectionOptions, resolveConnection } from "./options.ts";
 import type { Phase, Role } from "./phases.ts";
 import { Receiver, unacceptable } from "./receive.ts";
+import { type Admission, type Carried, resumeAt, sessionHello, sessionWelcome } from "./resume.ts";
 import type { ConnectionStats } from "./stats.ts";
 import { detection, measured } from "./measured.ts";
 import { changedTerms, type HeartbeatTerms } from "./terms.ts";
 import { toMicros, toMillis } from "./time.ts";
 import { Timer } from "./timers.ts";
+import type { HelloFrame } from "./wire/frames.ts";
 import type { Parameters } from "./wire/parameters.ts";
 import { SCOPE_CONNECTION, SCOPE_SESSION } from "./wire/registry.ts";
 
@@ -46,6 +49,7 @@ export class Connection implements Conversation {
    * @param options checked; a wrong one throws ERR_HEARTWIRE_OPTION
    * @param environment entropy and checksum
    * @param now monotonic time, ms
+   * @param carried a client's session, which this connection begins or goes on with; default none
    * @param from to be copied instead; see {@link Connection.clone}
    */
   constructor(
@@ -53,6 +57,7 @@ export class Connection implements Conversation {
     options: ConnectionOptions,
     environment: Environment,
     now: number,
+    carried: Carried | null = null,
     from?: Connection,
   ) {
     if (from !== undefined) {
@@ -63,13 +68,15 @@ export class Connection implements Conversation {
     if (role !== "client" && role !== "server") throw optionError("role", '"client" or "server"', role);
     if (!Number.isFinite(now)) throw optionError("now", "a monotonic time in ms", now);
     const resolved = resolveConnection(options);
-    this.#link = new Link(role, resolved, environment, toMicros(now));
+    this.#link = new Link(role, resolved, environment, toMicros(now), carried?.state ?? null);
     this.#receiver = new Receiver(this.#link);
     this.#link.timers.set(Timer.HANDSHAKE, this.#link.now + toMicros(resolved.handshakeTimeout));
     if (role === "client") {
       this.#link.preface();
-      const parameters = offer(resolved, ownTerms(resolved));
-      this.#link.write({ kind: "hello", nonce: nonce(environment), parameters });
+      const fresh = nonce(environment);
+      const session = carried === null ? {} : sessionHello(this.#link, carried.dial, fresh);
+      const parameters = { ...offer(resolved, ownTerms(resolved)), ...session };
+      this.#link.write({ kind: "hello", nonce: fresh, parameters });
     }
   }
 
@@ -83,6 +90,16 @@ export class Connection implements Conversation {
     return this.#link.opened ? this.#link.agreement : null;
   }
 
+  /** The session that it carries, or carried; null: none. */
+  get session(): SessionState | null {
+    return this.#link.session;
+  }
+
+  /** Whether messages flow. */
+  get conversing(): boolean {
+    return this.#link.conversing;
+  }
+
   /** How it ended; null while it has not. */
   get reason(): CloseReason | null {
     return this.#link.reason;
@@ -91,6 +108,11 @@ export class Connection implements Conversation {
   /** What the client offered, while the phase is "deciding"; else null. */
   get offered(): Parameters | null {
     return this.#link.hello?.parameters ?? null;
+  }
+
+  /** The client's HELLO, while the phase is "deciding"; else null. */
+  get hello(): HelloFrame | null {
+    return this.#link.hello;
   }
 
   /** The peer's GOAWAY: when it may be dialled again, ms; null without one. */
@@ -172,16 +194,7 @@ export class Connection implements Conversation {
     const link = this.#enter(now);
     if (!(payload instanceof Uint8Array)) throw optionError("payload", "a Uint8Array", typeof payload);
     if (link.liveness === null || link.closing !== null || link.closeSent) throw this.#notOpen("send");
-    if (payload.length > link.outbound.maxMessage) {
-      const most = link.outbound.maxMessage;
-      throw new HeartwireError(
-        "MESSAGE_TOO_LARGE",
-        `send: ${payload.length} bytes, the peer accepts ${most}`,
-        {
-          hint: "Raise maxMessage at the receiver, or send less at a time.",
-        },
-      );
-    }
+    checkSize(payload.length, link.outbound);
     if (!link.outbound.hasRoom(payload.length)) {
       link.blocked = Math.max(link.blocked, payload.length);
       return "blocked";
@@ -302,17 +315,22 @@ export class Connection implements Conversation {
    * Server, in the phase "deciding": welcomes the client.
    *
    * @param minimumInterval the shortest interval at which this client may beat, ms; default the option
+   * @param admission the session that it gets; default none
    */
-  accept(now: number, minimumInterval?: number): void {
+  accept(now: number, minimumInterval?: number, admission?: Admission): void {
     const link = this.#enter(now);
     if (link.hello === null) return;
     const terms = ownTerms(link.options, minimumInterval);
-    if (!link.converse(link.hello.parameters, terms)) {
+    const hello = link.hello.parameters;
+    if (admission !== undefined) link.carry(admission.state);
+    if (!link.converse(hello, terms)) {
       return this.reject("HEARTBEAT_UNACCEPTABLE", 0, unacceptable(link), now);
     }
     link.hello = null;
     link.preface();
-    const parameters = offer(link.options, terms);
+    if (admission?.resumed) resumeAt(link, hello);
+    const session = admission === undefined ? {} : sessionWelcome(admission);
+    const parameters = { ...offer(link.options, terms), ...session };
     link.write({ kind: "welcome", nonce: nonce(link.environment), parameters });
     link.phase = "welcomed";
   }
@@ -334,6 +352,19 @@ export class Connection implements Conversation {
     });
   }
 
+  /** The application waits for room for a message of this size, bytes: `writable` follows. */
+  awaitRoom(size: number, now: number): void {
+    const link = this.#enter(now);
+    link.blocked = Math.max(link.blocked, size);
+    link.roomy();
+  }
+
+  /** Server: another connection goes on with the session. */
+  supersede(now: number): void {
+    const link = this.#enter(now);
+    link.fail("SUPERSEDED", "another connection goes on with the session");
+  }
+
   // Outputs.
 
   /** {@inheritDoc Machine.peekTransmit} */
@@ -352,10 +383,7 @@ export class Connection implements Conversation {
     if (!link.transmit.advance(n, link.outbound)) {
       throw new HeartwireError("ADVANCE", `advanceTransmit(${n}): more than peekTransmit showed`);
     }
-    if (link.blocked >= 0 && link.conversing && link.outbound.roomy(link.blocked)) {
-      link.blocked = -1;
-      link.emit({ type: "writable" });
-    }
+    link.roomy();
     link.advanceClose();
   }
 
@@ -406,7 +434,7 @@ export class Connection implements Conversation {
   /** A copy that goes on independently, with entropy of its own. Drain events before. */
   clone(environment: Environment): Connection {
     const link = this.#link;
-    return new Connection(link.role, link.options, environment, toMillis(link.now), this);
+    return new Connection(link.role, link.options, environment, toMillis(link.now), null, this);
   }
 
   /**

@@ -65,6 +65,15 @@ export interface Agreement {
   readonly maxMessage: number;
 }
 
+/** A message whose processing the peer did not confirm. */
+export interface Unconfirmed {
+  readonly bytes: Uint8Array;
+  /** Where it ends in the order of its session, in chunks. */
+  readonly position: number;
+  /** It never arrived, or nobody knows. */
+  readonly state: "unsent" | "maybeDelivered";
+}
+
 /** How a connection ended. */
 export type CloseReason =
   /** In good order: CLOSE was exchanged. `closeCode` belongs to the application; 0 is an ordinary end. */
@@ -99,7 +108,16 @@ export type CloseReason =
 /** An event of a connection. An object may be used again for the next event: copy what is kept. */
 export type ConnectionEvent =
   /** The handshake is complete; on a server, with the client's first frame after it. */
-  | { readonly type: "open"; readonly agreement: Agreement }
+  | {
+    readonly type: "open";
+    readonly agreement: Agreement;
+    /** The session goes on where it was. */
+    readonly resumed: boolean;
+  }
+  /** The session cannot go on: what the peer did not confirm. A new session may follow. */
+  | { readonly type: "lost"; readonly unconfirmed: readonly Unconfirmed[] }
+  /** The peer's application has finished with all messages up to this position. */
+  | { readonly type: "processed"; readonly position: number }
   /** A whole message. `bytes` is borrowed until the next input unless `owned`; `position` goes to `consumed`. */
   | {
     readonly type: "message";

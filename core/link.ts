@@ -14,6 +14,7 @@ import type { Environment } from "./environment.ts";
 import type { Agreement, CloseReason, ConnectionEvent } from "./events.ts";
 import { Inbound } from "./flow/inbound.ts";
 import { Outbound } from "./flow/outbound.ts";
+import type { SessionState } from "./flow/session_state.ts";
 import { Transmit } from "./flow/transmit.ts";
 import { agreement, ownTerms, peerTerms } from "./handshake.ts";
 import type { Terms } from "./liveness/beat.ts";
@@ -31,7 +32,7 @@ import { type Micros, NEVER, toMillis } from "./time.ts";
 import { Timer, Timers } from "./timers.ts";
 import { Decoder } from "./wire/decoder.ts";
 import { writeAck, writeCredit, writeFrame, writePing, writePong, writePreface } from "./wire/encoder.ts";
-import type { ControlFrame, HelloFrame } from "./wire/frames.ts";
+import type { CloseFrame, ControlFrame, HelloFrame } from "./wire/frames.ts";
 import type { Parameters } from "./wire/parameters.ts";
 import { foreignReply } from "./wire/preface.ts";
 import { ANSWER, FRAME_LIMIT, STALLED } from "./wire/registry.ts";
@@ -48,11 +49,7 @@ const CONTROL_LIMIT = 65_536;
 /** After the end, what still comes is read and dropped for so long, us. */
 const LINGER: Micros = 1_000_000;
 
-/** An application's end of a session. */
-export interface Ending {
-  readonly code: number;
-  readonly text: string;
-}
+type Said = Pick<CloseFrame, "code" | "text">;
 
 /** The state of one connection. Internal to core: applications hold a `Connection`. */
 export class Link {
@@ -81,6 +78,10 @@ export class Link {
   patience: Micros = NEVER;
   events: ConnectionEvent[] = [];
   version = 0;
+  /** What outlives this connection; null: nothing does. */
+  session: SessionState | null;
+  /** It went on where it was. */
+  resumed = false;
   /** The handshake was completed, whatever became of it. */
   opened = false;
   /** The client's HELLO, while the server decides. */
@@ -91,10 +92,10 @@ export class Link {
   /** The longest message to which `send` said "blocked", bytes; -1 = none since `writable`. */
   blocked = -1;
   /** What the application wants to end with, and what the peer ended with. */
-  closing: Ending | null = null;
+  closing: Said | null = null;
   /** What it wants to end with once it has finished the messages that it has. */
-  draining: Ending | null = null;
-  closeReceived: Ending | null = null;
+  draining: Said | null = null;
+  closeReceived: Said | null = null;
   closeSent = false;
   /** The peer announced that this connection ends; ms until it may be dialled again, and the jitter's width. */
   goaway: { readonly retryAfter: number; readonly jitter: number } | null = null;
@@ -107,15 +108,29 @@ export class Link {
   /** When the unfinished frame last grew. */
   grewAt: Micros = 0;
 
-  constructor(role: Role, options: ResolvedConnection, environment: Environment, now: Micros) {
+  constructor(
+    role: Role,
+    options: ResolvedConnection,
+    environment: Environment,
+    now: Micros,
+    session: SessionState | null,
+  ) {
     this.role = role;
     this.options = options;
     this.environment = environment;
     this.phase = role === "client" ? "greeting" : "listening";
     this.now = now;
     this.decoder = new Decoder(environment);
-    this.inbound = new Inbound(options.maxMessage, options.window);
-    this.outbound = new Outbound(environment, options.sendBuffer);
+    this.session = session;
+    this.inbound = session?.inbound ?? new Inbound(options.maxMessage, options.window);
+    this.outbound = session?.outbound ?? new Outbound(environment, options.sendBuffer);
+  }
+
+  /** From now on this connection carries another session. */
+  carry(session: SessionState): void {
+    this.session = session;
+    this.inbound = session.inbound;
+    this.outbound = session.outbound;
   }
 
   /** Whether messages flow. */
@@ -231,6 +246,9 @@ export class Link {
     this.agreement = agreement(beat, this.version, peer);
     this.outbound.limit = peer.credit ?? 0;
     this.outbound.maxMessage = this.agreement.maxMessage;
+    // The handshake told them.
+    this.ackedReceived = this.inbound.received;
+    this.ackedProcessed = this.inbound.processed;
     this.checks = new HeartbeatChecks(beat, this.now);
     this.decoder.frameLimit = FRAME_LIMIT;
     return true;
@@ -247,7 +265,7 @@ export class Link {
     this.liveness = new Liveness(beat, detector, this.measures!, this.timers, this.environment, this.now);
     this.patience = patience(beat);
     if (this.wall !== null) this.liveness.wall(this.wall.wall, this.wall.at, this.now);
-    this.emit({ type: "open", agreement: this.agreement! });
+    this.emit({ type: "open", agreement: this.agreement!, resumed: this.resumed });
   }
 
   /** The terms changed, ours or the peer's. */
@@ -317,7 +335,7 @@ export class Link {
     this.hello = null;
     this.timers.clearAll();
     this.decoder.stop();
-    this.inbound.drop();
+    this.#leaveSession(reason);
     if (action === "end") {
       this.timers.set(Timer.LINGER, this.now + LINGER);
       this.transmit.dropChunks(this.outbound);
@@ -325,6 +343,27 @@ export class Link {
       this.transmit.dropAll(this.outbound);
     }
     this.emit({ type: "closed", reason });
+  }
+
+  /** The session goes on without this connection, or ends with it: then what is not confirmed is told. */
+  #leaveSession(reason: CloseReason): void {
+    if (this.session?.survives(reason)) {
+      this.outbound.suspend();
+      this.inbound = this.inbound.remains();
+      this.outbound = this.outbound.remains();
+      return;
+    }
+    this.inbound.drop();
+    if (this.session === null || this.session.grant === null || reason.kind === "closed") return;
+    const unconfirmed = this.outbound.unconfirmed(this.outbound.everSent);
+    if (unconfirmed.length > 0) this.emit({ type: "lost", unconfirmed });
+  }
+
+  /** After "blocked": tells when there is room again. */
+  roomy(): void {
+    if (this.blocked < 0 || !this.conversing || !this.outbound.roomy(this.blocked)) return;
+    this.blocked = -1;
+    this.emit({ type: "writable" });
   }
 
   /** The transport is to go now, or has gone: nothing is waited for any more. */
@@ -358,14 +397,16 @@ export class Link {
 
   /** A copy that goes on independently, with entropy of its own. Events must have been drained. */
   clone(environment: Environment): Link {
-    const copy = new Link(this.role, this.options, environment, this.now);
+    const copy = new Link(this.role, this.options, environment, this.now, null);
     // What is a value, or never changes, is shared; what has a state is copied below.
     Object.assign(copy, this);
     copy.environment = environment;
     copy.timers = this.timers.clone();
     copy.decoder = this.decoder.clone();
-    copy.inbound = this.inbound.clone();
-    copy.outbound = this.outbound.clone(environment);
+    const carried = this.session !== null && this.session.inbound === this.inbound;
+    copy.session = this.session?.clone(environment) ?? null;
+    copy.inbound = carried ? copy.session!.inbound : this.inbound.clone();
+    copy.outbound = carried ? copy.session!.outbound : this.outbound.clone(environment);
     copy.transmit = this.transmit.clone();
     copy.counters = this.counters.clone();
     copy.liveness = this.liveness?.clone(copy.timers, environment) ?? null;
@@ -404,7 +445,6 @@ export class Link {
   }
 }
 
-/** Bytes of a PING with a CRC. */
+/** Bytes of a PING with a CRC, and of a confession in it. */
 const PING_BYTES = 24;
-/** ... and of a confession in it. */
 const STALLED_BYTES = 4;

@@ -24,6 +24,7 @@ export type {
   DialFailure,
   Evidence,
   StallVerdict,
+  Unconfirmed,
   Verdict,
 } from "./events.ts";
 export type { HeartbeatPreset } from "./liveness/presets.ts";
@@ -40,7 +41,9 @@ export type {
 export type { Phase, Role } from "./phases.ts";
 export { converse } from "./profile.ts";
 export { Server } from "./server.ts";
-export type { Answer, DrainOptions, ServerAction, ServerStats } from "./server.ts";
+export type { Answer, DrainOptions, ServerAction, ServerStats, SessionOver } from "./server_types.ts";
+export { Session } from "./session.ts";
+export type { SessionCounts } from "./sessions.ts";
 export type { ConnectionStats, DetectionStats, OneWayStats } from "./stats.ts";
 export type { HeartbeatTerms } from "./terms.ts";
 export type { Parameters } from "./wire/parameters.ts";

@@ -35,7 +35,7 @@ export interface HeartbeatOptions {
   readonly threshold?: number;
   /** Accrual: lateness beyond what was learned that is nothing unusual, ms; default 0. */
   readonly pause?: number;
-  /** Accrual: the least deviation assumed, ms; default null: a twentieth of the agreed interval, at least 50. */
+  /** Accrual: the least deviation assumed, ms; default null: a sixteenth of the agreed interval, at least 260. */
   readonly floor?: number | null;
 }
 
@@ -68,6 +68,11 @@ export interface ConnectionOptions {
   readonly window?: number;
   /** What `send` may queue before it says "blocked", bytes; default 1 MiB. */
   readonly sendBuffer?: number;
+  /**
+   * What a session that can be resumed keeps until the peer has processed it, bytes; then `send` says "blocked". Default 1 MiB, or what the
+   * longest message of `maxMessage` costs if that is more.
+   */
+  readonly retention?: number;
   /** Whether the transport is encrypted; the adapter knows. Default false. */
   readonly secureTransport?: boolean;
 }
@@ -92,6 +97,11 @@ export interface ClientOptions extends ConnectionOptions {
   readonly endpoints?: number;
   /** Dial again when a connection ends: a new conversation each time. Default false. */
   readonly reconnect?: boolean | ReconnectOptions;
+  /**
+   * With `reconnect`: go on with the session over the next connection, so that nothing is lost and nothing comes twice. Default false: a
+   * new conversation each time.
+   */
+  readonly resume?: boolean;
   /** The transport's dial, ms; default 10,000. */
   readonly dialTimeout?: number;
 }
@@ -110,6 +120,12 @@ export interface ServerOptions extends ConnectionOptions {
   readonly ask?: boolean;
   /** Wait told to clients that are refused for lack of room, ms; default 1,000. */
   readonly retryAfter?: number;
+  /** For how long a session without a connection is kept for its client to come back, ms; 0 keeps none; default 120,000. */
+  readonly resumeWindow?: number;
+  /** So many sessions without a connection are kept at most; then the one that waits longest goes. Default 10,000. */
+  readonly maxSessions?: number;
+  /** What sessions without a connection may hold together, bytes; default 256 MiB. */
+  readonly sessionMemory?: number;
   /**
    * PINGs a second that all clients together may agree to send; 1 at `natBound` .. 1,000,000; default Infinity, which counts nothing.
    * When it is used up, clients are slowed down as far as `natBound`; who finds no room even so is refused (`BUSY`). For the profile
@@ -131,6 +147,7 @@ export interface ResolvedConnection extends Required<Omit<ConnectionOptions, "he
 export interface ResolvedClient extends ResolvedConnection {
   readonly endpoints: number;
   readonly reconnect: Required<ReconnectOptions> | null;
+  readonly resume: boolean;
   readonly dialTimeout: number;
 }
 /** All of {@link ServerOptions}, checked. */
@@ -222,13 +239,14 @@ function resolveHeartbeat(options: HeartbeatOptions | HeartbeatPreset): Resolved
  * The least deviation that the accrual detector assumes, us. On a way that was never late it would otherwise be nothing, and the
  * first lost segment would be a conviction.
  *
- * Without an option it is a twentieth of the agreed interval, so that at PHI 8, which is 5.6 deviations, a quarter of an interval is
- * always forgiven; and at least 50 ms, for a retransmission takes 200 ms (the least timeout of Linux; RFC 6298 has 1 s) and a round
- * trip. The detection time bounds it anyway.
+ * Without an option it is a sixteenth of the agreed interval, and at least 260 ms: at PHI 8, which is 5.6 deviations, that forgives 1.46 s,
+ * two retransmissions after another (200 + 400 ms with the least timeout of Linux, and the round trips), and the third at long intervals.
+ * Less convicts several times as often where segments are lost in bursts, and gains little (docs/liveness.md). The detection time
+ * bounds it anyway.
  */
 export function leastDeviation(heartbeat: ResolvedHeartbeat, interval: Micros): Micros {
   if (heartbeat.floor !== null) return toMicros(heartbeat.floor);
-  return Math.max(50_000, Math.floor(interval / 20));
+  return Math.max(260_000, Math.floor(interval / 16));
 }
 
 const PROFILES: readonly Profile[] = ["heartwire", "classic", "plain", "raw"];
@@ -242,7 +260,7 @@ function resolveClassic(options: ClassicOptions): Required<ClassicOptions> {
   });
 }
 
-function oneOf<T extends string>(name: string, value: T, allowed: readonly T[]): T {
+function oneOf<T extends string | boolean>(name: string, value: T, allowed: readonly T[]): T {
   if (!allowed.includes(value)) {
     throw optionError(
       name,
@@ -262,6 +280,7 @@ const CONNECTION_NAMES = [
   "maxMessage",
   "window",
   "sendBuffer",
+  "retention",
   "secureTransport",
 ];
 
@@ -277,6 +296,7 @@ function connectionPart(options: ConnectionOptions): ResolvedConnection {
     maxMessage,
     window: numberOption("window", options.window ?? Math.max(MIB, least), least, 4 * GIB, true),
     sendBuffer: numberOption("sendBuffer", options.sendBuffer ?? MIB, 1, 4 * GIB, true),
+    retention: numberOption("retention", options.retention ?? Math.max(MIB, least), 1, 4 * GIB, true),
     secureTransport: options.secureTransport ?? false,
   };
 }
@@ -300,7 +320,7 @@ export function resolveConnection(options: ConnectionOptions = {}): ResolvedConn
 /** Checks the options of a client. */
 export function resolveClient(options: ClientOptions = {}): ResolvedClient {
   object("options", options);
-  known("", options, [...CONNECTION_NAMES, "endpoints", "reconnect", "dialTimeout"]);
+  known("", options, [...CONNECTION_NAMES, "endpoints", "reconnect", "resume", "dialTimeout"]);
   let reconnect: Required<ReconnectOptions> | null = null;
   if (options.reconnect !== undefined && options.reconnect !== false) {
     const wanted = options.reconnect === true ? {} : options.reconnect;
@@ -319,6 +339,7 @@ export function resolveClient(options: ClientOptions = {}): ResolvedClient {
     ...connectionPart(options),
     endpoints: numberOption("endpoints", options.endpoints ?? 1, 1, 1_000, true),
     reconnect,
+    resume: oneOf("resume", options.resume ?? false, [true, false]),
     dialTimeout: numberOption("dialTimeout", options.dialTimeout ?? 10_000, 1, DAY),
   });
 }
@@ -335,6 +356,9 @@ export function resolveServer(options: ServerOptions = {}): ResolvedServer {
     "retryAfter",
     "heartbeatBudget",
     "natBound",
+    "resumeWindow",
+    "maxSessions",
+    "sessionMemory",
   ];
   known("", options, [...CONNECTION_NAMES, ...own]);
   const maxConnections = numberOption(
@@ -366,6 +390,9 @@ export function resolveServer(options: ServerOptions = {}): ResolvedServer {
     ),
     ask: options.ask ?? false,
     retryAfter: numberOption("retryAfter", options.retryAfter ?? 1_000, 0, DAY),
+    resumeWindow: numberOption("resumeWindow", options.resumeWindow ?? 120_000, 0, 7 * DAY),
+    maxSessions: numberOption("maxSessions", options.maxSessions ?? 10_000, 0, 10_000_000, true),
+    sessionMemory: numberOption("sessionMemory", options.sessionMemory ?? 256 * MIB, 0, 1024 * GIB, true),
     heartbeatBudget: heartbeatBudget(options.heartbeatBudget ?? Infinity, natBound),
     natBound,
   });

@@ -7,6 +7,7 @@
  * @module
  */
 
+import { readWelcome } from "./resume.ts";
 import { confessed, diagnosed } from "./clocks.ts";
 import { type Code, codeFromNumber, codeNumber } from "./codes.ts";
 import type { Verdict } from "./events.ts";
@@ -216,12 +217,15 @@ export class Receiver implements FrameSink {
   ack(received: number, processed: number): void {
     if (!this.#admitOften("ack")) return;
     const link = this.#link;
-    const before = link.outbound.received;
+    const { received: before, processed: finished } = link.outbound;
     if (!link.outbound.acknowledge(received, processed, link.now)) {
       const known = `${link.outbound.received} and ${link.outbound.processed} of ${link.outbound.sent}`;
       return link.fail("ACK_INVALID", `received ${received}, processed ${processed}, after ${known}`);
     }
     if (link.outbound.received > before) this.#relieved(link.liveness!.arrived(link.now));
+    if (link.outbound.processed === finished) return;
+    link.emit({ type: "processed", position: link.outbound.processed });
+    link.roomy();
   }
 
   credit(limit: number): void {
@@ -274,6 +278,8 @@ export class Receiver implements FrameSink {
       return link.fail("PARAMETER_INVALID", `WELCOME chose integrity ${integrity}, which was not offered`);
     }
     if (!link.converse(frame.parameters)) return link.fail("HEARTBEAT_UNACCEPTABLE", unacceptable(link));
+    const wrong = readWelcome(link, frame.parameters);
+    if (wrong !== null) return link.fail("ACK_INVALID", wrong);
     link.open();
     link.ping(true);
   }

@@ -17,9 +17,13 @@ import { Connection } from "./connection.ts";
 import type { Conversation } from "./conversation.ts";
 import { Deadlines, type Deadlines as Heap, type Timed } from "./deadlines.ts";
 import type { Environment } from "./environment.ts";
+import type { CloseReason } from "./events.ts";
 import { Budget, type Decision, type Seat } from "./liveness/budget.ts";
 import { type ConnectionOptions, type ResolvedServer, resolveServer, type ServerOptions } from "./options.ts";
 import { converse } from "./profile.ts";
+import type { Session } from "./session.ts";
+import type { Answer, DrainOptions, ServerAction, ServerStats, SessionOver } from "./server_types.ts";
+import { type Held, Sessions } from "./sessions.ts";
 import { toMicros, toMillis } from "./time.ts";
 import { Wall } from "./wall.ts";
 
@@ -32,55 +36,6 @@ const NO_ROOM = "the server's heartbeat budget is used up";
 /** Keys (addresses) are cut to this length. */
 const MAX_KEY = 256;
 
-/** What the driver shall do. */
-export interface ServerAction {
-  /** Answer a question with `answered`. */
-  readonly type: "ask";
-  /** To be given back with the answer. */
-  readonly id: number;
-  /** Whether this client may come in. */
-  readonly question: { readonly type: "admit"; readonly key: string; readonly connection: Conversation };
-}
-
-/** The answer to an ask. */
-export type Answer =
-  | { readonly admit: true }
-  | { readonly admit: false; readonly code: Code; readonly text: string; readonly retryAfter?: number };
-
-/** How a server drains. */
-export interface DrainOptions {
-  /** When clients may dial again, ms; default the option `retryAfter`. */
-  readonly retryAfter?: number;
-  /** Over how much time they spread, ms; default 0. */
-  readonly jitter?: number;
-  /** Why, for a person. */
-  readonly text?: string;
-}
-
-/** What a server counts. */
-export interface ServerStats {
-  /** Connections that are open. */
-  readonly open: number;
-  /** Handshakes in progress. */
-  readonly handshakes: number;
-  /** Transports held in all, those that say their last words included. */
-  readonly transports: number;
-  /** Transports accepted since the start. */
-  readonly accepted: number;
-  /** Conversations that began since the start. */
-  readonly opened: number;
-  /** Refused since the start, by code. */
-  readonly refused: Readonly<Partial<Record<Code, number>>>;
-  /** Ended since the start, by code. */
-  readonly ended: Readonly<Partial<Record<Code, number>>>;
-  /** PINGs a second that clients may send by what is agreed, never more than the budget; 0 without one. */
-  readonly heartbeatRate: number;
-  /** The option. */
-  readonly heartbeatBudget: number;
-  /** Of the handshakes in progress, those that wait for room in the budget. */
-  readonly waiting: number;
-}
-
 /** What is held of a key that nobody came from. */
 const NONE = Object.freeze({ open: 0, handshake: 0 });
 
@@ -92,6 +47,8 @@ interface Entry extends Timed {
   dirty: boolean;
   /** Its share of the budget, when it was asked for. */
   seat: Seat<Entry> | null;
+  /** The session that its connection carries, when it asked for one. */
+  held: Held | null;
 }
 
 /** A server: all its connections. */
@@ -109,6 +66,9 @@ export class Server {
   #asked: Map<number, Conversation> = new Map();
   #lastAsk = 0;
   #wall: Wall = new Wall();
+  #over: SessionOver[] = [];
+  /** Null: sessions end with their connections. */
+  #sessions: Sessions | null = null;
   #draining: Required<DrainOptions> | null = null;
   #count: { open: number; handshake: number; refusing: number; over: number } = {
     open: 0,
@@ -140,8 +100,14 @@ export class Server {
       retryAfter: _retryAfter,
       heartbeatBudget,
       natBound,
+      resumeWindow,
+      maxSessions: _maxSessions,
+      sessionMemory: _sessionMemory,
       ...connection
     } = this.#options;
+    if (resumeWindow > 0 && connection.profile === "heartwire") {
+      this.#sessions = new Sessions(this.#options, environment);
+    }
     if (heartbeatBudget !== Infinity) {
       this.#budget = new Budget(heartbeatBudget, connection.heartbeat.minimumInterval, natBound);
     }
@@ -171,6 +137,7 @@ export class Server {
       asked: 0,
       dirty: false,
       seat: null,
+      held: null,
       at: Infinity,
       index: -1,
     };
@@ -221,7 +188,7 @@ export class Server {
   #admit(entry: Entry, now: number): void {
     const { connection } = entry;
     const offered = connection instanceof Connection ? connection.offered : null;
-    if (this.#budget === null || offered === null) return connection.accept(now);
+    if (this.#budget === null || offered === null) return this.#welcome(entry, now);
     const longest = this.#options.heartbeat.maximumDetection / offered.multiplier!;
     entry.seat = this.#budget.join(entry, offered.desiredTx!, longest, toMicros(now));
   }
@@ -239,10 +206,52 @@ export class Server {
     }
   }
 
-  #tell({ connection }: Entry, decision: Decision<Entry>, now: number): void {
+  /** Lets a client in, with the session that it asks for. */
+  #welcome(entry: Entry, now: number, interval?: number): void {
+    const { connection } = entry;
+    const hello = connection instanceof Connection ? connection.hello : null;
+    if (this.#sessions === null || hello?.parameters.instance === undefined) {
+      return connection.accept(now, interval);
+    }
+    const claim = this.#sessions.claim(hello, now);
+    if (claim.type === "stale") {
+      return connection.reject("STALE_GENERATION", 0, CODES.STALE_GENERATION.hint, now);
+    }
+    if (claim.type === "unknown") {
+      return connection.reject("UNKNOWN_SESSION", 0, CODES.UNKNOWN_SESSION.hint, now);
+    }
+    entry.held = claim.held;
+    this.#sessions.admitted(claim.held, connection as Connection);
+    connection.accept(now, interval, claim.admission);
+    const before = claim.superseded === null ? undefined : this.#entries.get(claim.superseded);
+    if (before !== undefined) this.#after(before, now);
+    this.#tellOver();
+  }
+
+  /** Tells the driver of sessions that are over. */
+  #tellOver(): void {
+    for (let held = this.#sessions!.nextOver(); held !== null; held = this.#sessions!.nextOver()) {
+      const { session, reason } = held;
+      if (!held.confirmed) continue; // nobody was told that it began
+      const lost: CloseReason = { kind: "lost", code: "LOST", cause: null };
+      this.#over.push({
+        session,
+        reason: reason ?? lost,
+        unconfirmed: reason?.kind === "closed" ? [] : session.unconfirmed(),
+      });
+    }
+  }
+
+  /** The session that a connection carries; null: none that outlives it. */
+  sessionOf(connection: Conversation): Session | null {
+    return this.#entries.get(connection)?.held?.session ?? null;
+  }
+
+  #tell(entry: Entry, decision: Decision<Entry>, now: number): void {
+    const { connection } = entry;
     if (decision.type === "refuse") return connection.reject("BUSY", this.#options.retryAfter, NO_ROOM, now);
     const { seat, interval } = decision;
-    if (decision.type === "welcome") return connection.accept(now, interval);
+    if (decision.type === "welcome") return this.#welcome(entry, now, interval);
     // The peer may have raised its multiplier meanwhile, and a connection that closes changes nothing any more.
     const { rxDetection, rxInterval } = connection.agreement!;
     const bearable = rxDetection / rxInterval * interval <= this.#options.heartbeat.maximumDetection;
@@ -280,6 +289,7 @@ export class Server {
     if (entry.state === "handshake" && connection.agreement !== null) {
       this.#move(entry, "open");
       this.#opened++;
+      if (entry.held !== null) this.#sessions!.opened(entry.held, now);
     }
     const { reason } = connection;
     if (reason !== null && entry.state !== "over") {
@@ -288,6 +298,10 @@ export class Server {
         this.#move(entry, "over");
       }
       if (entry.asked !== 0) this.#asked.delete(entry.asked);
+      if (entry.held !== null) {
+        this.#sessions!.closed(entry.held, connection as Connection, toMicros(now));
+        this.#tellOver();
+      }
     }
     this.#account(entry, now);
     if (connection.socketAction() === "destroy") {
@@ -329,6 +343,10 @@ export class Server {
       entry.connection.handleTimeout(now);
       this.settle(entry.connection, now);
     }
+    if (this.#sessions !== null && this.#sessions.deadline() <= toMicros(now)) {
+      this.#sessions.handleTimeout(toMicros(now));
+      this.#tellOver();
+    }
     if (this.#budget === null || this.#budget.deadline() > toMicros(now)) return;
     this.#budget.handleTimeout(toMicros(now));
     this.#enact(now);
@@ -336,7 +354,8 @@ export class Server {
 
   /** When `handleTimeout` wants to be called, ms. May be early. */
   deadline(): number {
-    const next = this.#entries.size === 0 ? Infinity : Math.min(this.#deadlines.next(), this.#wall.due);
+    let next = this.#entries.size === 0 ? Infinity : Math.min(this.#deadlines.next(), this.#wall.due);
+    if (this.#sessions !== null) next = Math.min(next, toMillis(this.#sessions.deadline()));
     return this.#budget === null ? next : Math.min(next, toMillis(this.#budget.deadline()));
   }
 
@@ -358,6 +377,7 @@ export class Server {
       }
       this.settle(connection, now);
     }
+    this.#abandon();
   }
 
   /** Admits nobody any more and ends all at once. */
@@ -367,11 +387,24 @@ export class Server {
       connection.abort("ABORTED", text, now);
       this.settle(connection, now);
     }
+    this.#abandon();
+  }
+
+  /** Sessions without a connection cannot come back to a server that ends. */
+  #abandon(): void {
+    if (this.#sessions === null) return;
+    this.#sessions.abandon();
+    this.#tellOver();
   }
 
   /** The next action, or null. */
   nextAction(): ServerAction | null {
     return this.#actions.shift() ?? null;
+  }
+
+  /** The next session that is over, or null. */
+  nextOver(): SessionOver | null {
+    return this.#over.shift() ?? null;
   }
 
   /** The next connection whose outputs want to be drained, or null. */
@@ -395,6 +428,7 @@ export class Server {
       accepted: this.#accepted,
       opened: this.#opened,
       refused: { ...this.#refused },
+      sessions: this.#sessions?.counts ?? null,
       ended: { ...this.#ended },
       heartbeatRate: this.#budget?.rate ?? 0,
       heartbeatBudget: this.#options.heartbeatBudget,

@@ -91,7 +91,7 @@ export abstract class StreamConversation implements Conversation {
   #opened(): void {
     this.phase = "open";
     this.timers.clear(Timer.HANDSHAKE);
-    this.emit({ type: "open", agreement: this.agreement });
+    this.emit({ type: "open", agreement: this.agreement, resumed: false });
     this.#heardAt = this.now;
     this.opened();
   }

@@ -1,7 +1,7 @@
 /**
  * HMAC-SHA-256 (RFC 2104), the choice between core's and the runtime's own, and the comparison of what came with what is right.
  *
- * Rules: what is authenticated is given in parts and never copied into one; nothing of a key stays here; a comparison takes as
+ * Rules: what is authenticated is given in parts and never copied into one; of a key of at most a block nothing stays here; a comparison takes as
  * long for a near miss as for a far one.
  *
  * @module
@@ -27,8 +27,10 @@ export function hmacSha256(key: Uint8Array, ...parts: Uint8Array[]): Uint8Array 
   for (const part of parts) hash.update(part);
   const inner = hash.digest();
   hash.reset().update(pad).update(inner);
+  const mac = hash.digest();
   pad.fill(0);
-  return hash.digest();
+  hash.reset(); // what the pad made of it is as good as the key for half of a forgery
+  return mac;
 }
 
 /** The same, by the environment's own where it has one. */

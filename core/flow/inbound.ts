@@ -109,6 +109,11 @@ export class Inbound {
     return true;
   }
 
+  /** Bytes held: what the application has not finished, and what is being put together. */
+  get held(): number {
+    return this.#cost - this.#finishedCost;
+  }
+
   /** Whether a message has begun and lacks its end. */
   get inMessage(): boolean {
     return this.#inMessage;

@@ -13,6 +13,7 @@
  */
 
 import type { Environment } from "../environment.ts";
+import type { Unconfirmed } from "../events.ts";
 import type { Micros } from "../time.ts";
 import { ByteQueue } from "../wire/bytes.ts";
 import { writeData } from "../wire/encoder.ts";
@@ -25,6 +26,16 @@ const TAKE = MAX_CHUNK + 16;
 
 /** Type, sequence and trailer: what a DATA frame's length counts beside its payload. */
 const DATA_BODY = 1 + 2 + CRC_BYTES;
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
 
 /** One direction's sending side. */
 export class Outbound {
@@ -160,6 +171,11 @@ export class Outbound {
     this.#queue.advance(n);
   }
 
+  /** Its connection is gone: nothing leaves until {@link resume}. */
+  suspend(): void {
+    this.#cost = this.limit = 0;
+  }
+
   /**
    * Goes on over another connection: what the peer has not received leaves again, before what never left.
    *
@@ -180,7 +196,9 @@ export class Outbound {
   }
 
   #processedTo(processed: number): void {
-    if (this.#retention !== null && processed > this.processed) this.#retention.release(processed - this.processed);
+    if (this.#retention !== null && processed > this.processed) {
+      this.#retention.release(processed - this.processed);
+    }
     this.processed = processed;
   }
 
@@ -216,6 +234,47 @@ export class Outbound {
     this.#queue.clear();
     this.#retention?.clear();
     this.#taken = 0;
+  }
+
+  /** Bytes held: kept, and waiting. */
+  get held(): number {
+    return (this.#retention?.bytes ?? 0) + this.#queue.pending - this.#taken;
+  }
+
+  /**
+   * The messages that the peer's application is not known to have finished, in order; copies.
+   *
+   * @param received the peer's position if it is known, else `everSent`: a message that ends behind it was not delivered
+   */
+  unconfirmed(received: number): Unconfirmed[] {
+    const list: Unconfirmed[] = [];
+    let parts: Uint8Array[] = [];
+    let position = this.processed;
+    const read = (view: Uint8Array, skip: number): void => {
+      for (let at = skip; at < view.length;) {
+        const size = ownFrameSize(view, at);
+        const head = size < 65 ? 1 : size < 16_386 ? 2 : 4;
+        parts.push(view.subarray(at + head + 3, at + size - CRC_BYTES));
+        position++;
+        if ((view[at + head]! & LAST) !== 0) {
+          list.push({
+            bytes: joined(parts),
+            position,
+            state: position <= received ? "maybeDelivered" : "unsent",
+          });
+          parts = [];
+        }
+        at += size;
+      }
+    };
+    for (const view of this.#retention?.views() ?? []) read(view, 0);
+    const queue = this.#queue.clone();
+    queue.advance(this.#taken);
+    for (let view = queue.peek(); view !== null; view = queue.peek()) {
+      read(view, 0);
+      queue.advance(view.length);
+    }
+    return list;
   }
 
   /** What remains of a connection whose session goes on without it: its figures, and nothing to send. */

@@ -79,7 +79,9 @@ export class Retention {
     this.#segment = 0;
     this.#at = this.#segments[0]?.from ?? 0;
     this.#left = this.bytes;
-    for (let left = skip; left > 0; left--) this.advance(ownFrameSize(this.#segments[this.#segment]!.slab, this.#at));
+    for (let left = skip; left > 0; left--) {
+      this.advance(ownFrameSize(this.#segments[this.#segment]!.slab, this.#at));
+    }
   }
 
   /** The next frames to send again that lie together, or null. */
@@ -99,7 +101,11 @@ export class Retention {
 
   /** Lets go of everything. */
   clear(): void {
-    this.bytes = this.#left = this.#segment = this.#at = 0;
+    this.bytes =
+      this.#left =
+      this.#segment =
+      this.#at =
+        0;
     this.#segments = [];
   }
 

@@ -200,7 +200,7 @@ function behaves(role: Role, code: Code, { what, bytes, before }: Open, way: "wh
     subject.drain();
   }
   const news = subject.events.slice(events);
-  const ends = news.filter((event) => !["message", "pong", "terms"].includes(event.type));
+  const ends = news.filter((event) => !["message", "pong", "terms", "processed"].includes(event.type));
   assertEquals(ends.map((event) => event.type), ["fault", "closed"], name);
   const fault = ends[0]!;
   assert(

@@ -57,7 +57,9 @@ describe("client", () => {
       const dialler = world.dial({ reconnect: { base: 100, floor: 20, cap: 1_000, maxAttempts: 8 } });
       world.run(FOREVER);
       assertEquals(dialler.dials.length, 8);
-      for (let i = 1; i < 8; i++) (waits[i] ??= []).push(dialler.dials[i]! - dialler.dials[i - 1]!);
+      for (let i = 1; i < 8; i++) {
+        (waits[i] ??= []).push(Math.round(1e3 * (dialler.dials[i]! - dialler.dials[i - 1]!)) / 1e3);
+      }
     }
     for (let i = 1; i < 8; i++) {
       const bound = Math.min(1_000, 100 * 2 ** (i - 1));

@@ -10,7 +10,8 @@ import { Client } from "../../core/client.ts";
 import type { Conversation } from "../../core/conversation.ts";
 import type { ClientEvent, ConnectionEvent } from "../../core/events.ts";
 import type { ClientOptions, ServerOptions } from "../../core/options.ts";
-import { Server, type ServerAction } from "../../core/server.ts";
+import { Server } from "../../core/server.ts";
+import type { ServerAction } from "../../core/server_types.ts";
 import { Random, seeded } from "./random.ts";
 
 /** An owner's event and when it was drained, ms. */

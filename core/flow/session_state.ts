@@ -1,0 +1,142 @@
+/**
+ * What outlives a connection: both directions' messages and the grant to go on with them (docs/PROTOCOL.md, section 4.2).
+ *
+ * A session has positions: counts of chunks per direction. `received` is what arrived in order; a resume replays from there, so nothing is
+ * lost and nothing comes twice. `processed` is what the application has finished; up to there nothing is kept any more.
+ *
+ * Rules: at most one connection at a time carries it. Without a grant it dies with its connection. Nothing here knows a clock.
+ *
+ * @module
+ */
+
+import { CODES } from "../codes.ts";
+import type { Environment } from "../environment.ts";
+import { HeartwireError } from "../errors.ts";
+import type { CloseReason } from "../events.ts";
+import type { ResolvedConnection } from "../options.ts";
+import type { Parameters } from "../wire/parameters.ts";
+import { Inbound } from "./inbound.ts";
+import { Outbound } from "./outbound.ts";
+
+/** What a server gives to a new session. */
+export interface Grant {
+  /** Names it, 16 bytes. */
+  readonly id: Uint8Array;
+  /** Proves that one may resume it, 32 bytes. */
+  readonly secret: Uint8Array;
+  /** Changes whenever the server lost sessions. */
+  readonly epoch: number;
+}
+
+/** Positions of one side, as it tells them to resume. */
+export interface Positions {
+  readonly received: number;
+  readonly firstRetained: number;
+  readonly sent: number;
+  readonly processed: number;
+}
+
+/** Both directions of one session, of one side. */
+export class SessionState {
+  readonly inbound: Inbound;
+  readonly outbound: Outbound;
+  /** What the server granted; null: it ends with its connection. */
+  grant: Grant | null = null;
+
+  constructor(inbound: Inbound, outbound: Outbound) {
+    this.inbound = inbound;
+    this.outbound = outbound;
+  }
+
+  /** A session that begins. */
+  static begin(options: ResolvedConnection, environment: Environment): SessionState {
+    return new SessionState(
+      new Inbound(options.maxMessage, options.window),
+      new Outbound(environment, options.sendBuffer),
+    );
+  }
+
+  /** From now on it can be resumed, and keeps what it may have to send again, `retention` bytes at most. */
+  keep(grant: Grant, retention: number): void {
+    this.grant = grant;
+    this.outbound.retain(retention);
+  }
+
+  /** Our positions. */
+  get positions(): Positions {
+    const { outbound, inbound } = this;
+    return {
+      received: inbound.received,
+      firstRetained: outbound.processed,
+      sent: outbound.everSent,
+      processed: inbound.processed,
+    };
+  }
+
+  /**
+   * Whether it can go on with a peer at these positions: RSocket's rule. What we have not kept, the peer must have; what it has not kept,
+   * we must have; and neither knows of chunks that were never sent.
+   */
+  fits(peer: Positions): boolean {
+    const { outbound, inbound } = this;
+    return outbound.processed <= peer.received && peer.received <= outbound.everSent &&
+      peer.firstRetained <= inbound.received && inbound.received <= peer.sent &&
+      outbound.processed <= peer.processed && peer.processed <= peer.received;
+  }
+
+  /** Whether it goes on after its connection ended like this. */
+  survives(reason: CloseReason): boolean {
+    if (this.grant === null) return false;
+    switch (reason.kind) {
+      case "closed":
+      case "aborted":
+        return false;
+      case "timeout":
+        return reason.code === "HANDSHAKE_TIMEOUT";
+      case "error":
+        // What the peer's application ended is over; what its machine could not read may be sent again.
+        return reason.code !== "ABORTED" && reason.code !== "INTERNAL" && CODES[reason.code].retryable;
+      default:
+        return reason.code === "SUPERSEDED" || reason.code === "STALE_GENERATION" ||
+          CODES[reason.code].retryable;
+    }
+  }
+
+  /** Bytes that it holds: messages kept and waiting, and what the application has not finished. */
+  get held(): number {
+    return this.outbound.held + this.inbound.held;
+  }
+
+  /** A copy. */
+  clone(environment: Environment): SessionState {
+    const copy = new SessionState(this.inbound.clone(), this.outbound.clone(environment));
+    copy.grant = this.grant;
+    return copy;
+  }
+}
+
+/** Checks that a message can be sent at all. */
+export function checkSize(size: number, outbound: Outbound): void {
+  const most = Math.min(outbound.maxMessage, outbound.longest);
+  if (size <= most) return;
+  const kept = outbound.longest < outbound.maxMessage;
+  throw new HeartwireError(
+    "MESSAGE_TOO_LARGE",
+    `send: ${size} bytes, ${kept ? "the session can keep" : "the peer accepts"} ${most}`,
+    {
+      hint: kept
+        ? "Raise retention, or send less at a time."
+        : "Raise maxMessage at the receiver, or send less at a time.",
+    },
+  );
+}
+
+/** The positions that a HELLO, WELCOME or REJECT carries. */
+export function positionsOf({ received, firstRetained, sent, processed }: Parameters): Positions {
+  return {
+    received: received ?? 0,
+    firstRetained: firstRetained ?? 0,
+    sent: sent ?? 0,
+    processed: processed ?? 0,
+  };
+}

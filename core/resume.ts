@@ -1,0 +1,105 @@
+/**
+ * How a session begins and goes on in a handshake (docs/PROTOCOL.md, section 4.2): what HELLO and WELCOME say of it, and what follows.
+ *
+ * Rules: a client that wants a session says so by `instance`. The secret travels once, in the WELCOME that grants the session; after that
+ * only proofs do. Nothing of a session changes before both sides' positions were found to fit.
+ *
+ * @module
+ */
+
+import { resumeProof } from "./crypto/proof.ts";
+import { type Positions, positionsOf, SessionState } from "./flow/session_state.ts";
+import type { Link } from "./link.ts";
+import type { Parameters } from "./wire/parameters.ts";
+
+/** Who dials for a session, and which time. */
+export interface Dial {
+  /** 16 bytes that tell this client from every other, even one that knows the same session. */
+  readonly instance: Uint8Array;
+  /** Grows with every dial. */
+  readonly generation: number;
+}
+
+/** A client's session and the dial that a connection is. */
+export interface Carried {
+  readonly state: SessionState;
+  readonly dial: Dial;
+}
+
+/** What a server made of a HELLO that asks for a session. */
+export interface Admission {
+  readonly state: SessionState;
+  /** It goes on; else it is new. */
+  readonly resumed: boolean;
+  /** The session before it, which the client proved to know, was at these positions but cannot go on. */
+  readonly previous: Positions | null;
+}
+
+/** What a client's HELLO says of its session. */
+export function sessionHello(link: Link, dial: Dial, nonce: Uint8Array): Parameters {
+  const { session } = link;
+  const asks: Parameters = { instance: dial.instance, generation: dial.generation };
+  if (session === null || session.grant === null) return asks;
+  const { positions, grant, inbound } = session;
+  const { generation } = dial;
+  const proof = resumeProof(
+    link.environment,
+    grant.secret,
+    { session: grant.id, generation, ...positions },
+    nonce,
+  );
+  const credit = inbound.resume();
+  return { ...asks, ...positions, session: grant.id, proof, freshOnLoss: true, credit };
+}
+
+/** What a server's WELCOME says of a session that it admitted. */
+export function sessionWelcome({ state, resumed, previous }: Admission): Parameters {
+  const grant = state.grant!;
+  const common = { session: grant.id, epoch: grant.epoch, resumable: true, resumed };
+  if (resumed) return { ...common, ...state.positions, credit: state.inbound.resume() };
+  return { ...common, secret: grant.secret, ...(previous ?? {}) };
+}
+
+/** A server goes on with a session of which this HELLO has proved to know. */
+export function resumeAt(link: Link, hello: Parameters): void {
+  link.resumed = true;
+  link.session!.outbound.resume(
+    hello.received!,
+    hello.processed!,
+    hello.credit ?? 0,
+    link.agreement!.maxMessage,
+  );
+}
+
+/**
+ * A client reads what WELCOME says of its session. Returns what is wrong with it, or null.
+ *
+ * When the server does not go on, what is not confirmed is told as lost, and the session begins anew.
+ */
+export function readWelcome(link: Link, welcome: Parameters): string | null {
+  const { session } = link;
+  if (session === null) return null;
+  const asked = session.grant;
+  if (welcome.resumed === true) {
+    if (asked === null) return "WELCOME resumes, and nothing was asked for";
+    const peer = positionsOf(welcome);
+    if (!session.fits(peer)) {
+      return `WELCOME resumes at ${JSON.stringify(peer)}, we are at ${JSON.stringify(session.positions)}`;
+    }
+    session.outbound.resume(peer.received, peer.processed, welcome.credit ?? 0, link.agreement!.maxMessage);
+    link.resumed = true;
+    return null;
+  }
+  const { session: id, secret } = welcome;
+  if (asked !== null) {
+    const previous = welcome.received === undefined ? null : positionsOf(welcome);
+    const received = previous?.received ?? session.outbound.everSent;
+    link.emit({ type: "lost", unconfirmed: session.outbound.unconfirmed(received) });
+    link.carry(SessionState.begin(link.options, link.environment));
+    link.outbound.limit = welcome.credit ?? 0;
+    link.outbound.maxMessage = link.agreement!.maxMessage;
+  }
+  if (id === undefined || secret === undefined || welcome.resumable !== true) return null;
+  link.session!.keep({ id, secret, epoch: welcome.epoch ?? 0 }, link.options.retention);
+  return null;
+}

@@ -1,0 +1,80 @@
+/**
+ * A session as an application uses it: it sends and is told what was finished, whether there is a connection or not.
+ *
+ * While both processes keep it, delivery is in order and exactly once, however many connections carry it one after another. When the peer
+ * lost it, what is not confirmed is told: never a silent new beginning.
+ *
+ * Rules: at most one connection at a time; the owner (client.ts, sessions.ts) joins and parts them.
+ *
+ * @module
+ */
+
+import type { Connection } from "./connection.ts";
+import { HeartwireError, optionError } from "./errors.ts";
+import type { Unconfirmed } from "./events.ts";
+import { checkSize, type SessionState } from "./flow/session_state.ts";
+
+/** One session, of one side. */
+export class Session {
+  /** What outlives connections; another one when the peer lost this. */
+  state: SessionState;
+  /** The connection that carries it; null between two. */
+  connection: Connection | null = null;
+  /** The longest message to which `send` said "blocked" between connections, bytes; -1 = none. */
+  #blocked = -1;
+
+  constructor(state: SessionState) {
+    this.state = state;
+  }
+
+  /** Whether it can go on over another connection. */
+  get resumable(): boolean {
+    return this.state.grant !== null;
+  }
+
+  /** Its connection is open: the peer's next message belongs to it. */
+  opened(now: number): void {
+    this.state = this.connection!.session ?? this.state;
+    const blocked = this.#blocked;
+    this.#blocked = -1;
+    if (blocked >= 0) this.connection!.awaitRoom(blocked, now);
+  }
+
+  /**
+   * Sends a message over the connection, or keeps it for the next; the payload is copied. "blocked": it was not taken, `writable` follows.
+   *
+   * @throws HeartwireError ERR_HEARTWIRE_NOT_OPEN, ERR_HEARTWIRE_MESSAGE_TOO_LARGE
+   */
+  send(payload: Uint8Array, now: number): "accepted" | "blocked" {
+    if (this.connection !== null && (this.connection.conversing || !this.resumable)) {
+      return this.connection.send(payload, now);
+    }
+    if (!(payload instanceof Uint8Array)) throw optionError("payload", "a Uint8Array", typeof payload);
+    if (!this.resumable) {
+      throw new HeartwireError("NOT_OPEN", "send: there is no connection, and no session to keep it for", {
+        hint: "Wait for the event open.",
+        retryable: true,
+      });
+    }
+    const { outbound } = this.state;
+    checkSize(payload.length, outbound);
+    if (!outbound.hasRoom(payload.length)) {
+      this.#blocked = Math.max(this.#blocked, payload.length);
+      return "blocked";
+    }
+    outbound.push(payload);
+    return "accepted";
+  }
+
+  /** The application finished the message with this position, and all before it. */
+  consumed(position: number, now: number): void {
+    if (this.connection !== null && this.connection.conversing) this.connection.consumed(position, now);
+    else this.state.inbound.finished(position);
+  }
+
+  /** What the peer is not known to have processed, in order. */
+  unconfirmed(): readonly Unconfirmed[] {
+    const { outbound } = this.state;
+    return outbound.unconfirmed(outbound.everSent);
+  }
+}

@@ -1,0 +1,262 @@
+/**
+ * The sessions of a server: who may begin one, who may go on with one, and for how long a session without a connection is kept.
+ *
+ * A greater generation wins: the connection that carried the session is superseded at once, wherever it is stuck. Without a connection a
+ * session is kept for the resume window, and at most so many, of at most so many bytes, together: the longest without one goes first. One
+ * that its client never used, because the dial was given up or cut behind WELCOME, holds nothing and is kept only as long, and as many,
+ * as handshakes are.
+ *
+ * Rules: unknown, expired and wrongly proven sessions are treated alike, with the same work: nobody learns which ids exist. Ids and secrets are
+ * random. No step looks at all sessions.
+ *
+ * @module
+ */
+
+import type { Connection } from "./connection.ts";
+import { equalBytes } from "./crypto/hmac.ts";
+import { resumeProof } from "./crypto/proof.ts";
+import type { Environment } from "./environment.ts";
+import type { CloseReason } from "./events.ts";
+import { positionsOf, SessionState } from "./flow/session_state.ts";
+import type { ResolvedServer } from "./options.ts";
+import type { Admission } from "./resume.ts";
+import { Session } from "./session.ts";
+import { type Micros, NEVER, toMicros } from "./time.ts";
+import type { HelloFrame } from "./wire/frames.ts";
+
+/** Bytes of a session's id and of its secret. */
+const ID_BYTES = 16;
+const SECRET_BYTES = 32;
+
+/** A session that a server keeps. */
+export interface Held {
+  readonly session: Session;
+  readonly key: string;
+  readonly instance: Uint8Array;
+  generation: number;
+  /** The client's first frame came: from then on it is kept. */
+  confirmed: boolean;
+  /** Without a connection: until when it is kept, what it holds, and how its last connection ended. */
+  until: Micros;
+  bytes: number;
+  reason: CloseReason | null;
+}
+
+/** What becomes of a HELLO that asks for a session. */
+export type Claim =
+  | {
+    readonly type: "admit";
+    readonly held: Held;
+    readonly admission: Admission;
+    /** The connection that carried the session until now. */
+    readonly superseded: Connection | null;
+  }
+  | { readonly type: "stale" }
+  | { readonly type: "unknown" };
+
+/** What a server counts of its sessions. */
+export interface SessionCounts {
+  /** With a connection. */
+  readonly attached: number;
+  /** Without one, waiting to be resumed. */
+  readonly detached: number;
+  /** Bytes that those hold. */
+  readonly detachedBytes: number;
+  /** Resumes since the start. */
+  readonly resumed: number;
+  /** Given up since the start: past the window, or for want of room. */
+  readonly expired: number;
+}
+
+/** The sessions of one server. */
+export class Sessions {
+  #options: ResolvedServer;
+  #environment: Environment;
+  #held: Map<string, Held> = new Map();
+  /** Those without a connection, the longest so first: all wait for equally long. */
+  #detached: Map<string, Held> = new Map();
+  /** The same for those that their clients never used. */
+  #unused: Map<string, Held> = new Map();
+  #detachedBytes = 0;
+  #resumed = 0;
+  #expired = 0;
+  #epoch: number;
+  #decoy: Uint8Array;
+  #over: Held[] = [];
+
+  constructor(options: ResolvedServer, environment: Environment) {
+    this.#options = options;
+    this.#environment = environment;
+    this.#decoy = this.#random(SECRET_BYTES);
+    // 48 random bits: two lives of a server are told apart.
+    this.#epoch = this.#random(6).reduce((sum, byte) => sum * 256 + byte, 0);
+  }
+
+  #random(count: number): Uint8Array {
+    const bytes = new Uint8Array(count);
+    this.#environment.entropy(bytes);
+    return bytes;
+  }
+
+  /** A HELLO asks for a session, new or old. The connection that carried an old one is superseded. */
+  claim(hello: HelloFrame, now: number): Claim {
+    const { session: id, proof, instance, generation = 0, freshOnLoss } = hello.parameters;
+    if (id === undefined || proof === undefined) return this.#begin(hello, null);
+    const held = this.#held.get(nameOf(id));
+    const peer = positionsOf(hello.parameters);
+    const right = resumeProof(
+      this.#environment,
+      held?.session.state.grant?.secret ?? this.#decoy,
+      { session: id, generation, ...peer },
+      hello.nonce,
+    );
+    const proven = equalBytes(right, proof) && held !== undefined;
+    if (!proven) return freshOnLoss === true ? this.#begin(hello, null) : { type: "unknown" };
+    if (generation <= held.generation) return { type: "stale" };
+    held.generation = generation;
+    const superseded = held.session.connection;
+    held.session.connection = null;
+    superseded?.supersede(now);
+    const { state } = held.session;
+    if (!state.fits(peer)) {
+      this.#forget(held, superseded?.reason ?? held.reason);
+      return { ...this.#begin(hello, state), superseded };
+    }
+    this.#attach(held);
+    (held as { instance: Uint8Array }).instance = instance!;
+    this.#resumed++;
+    return { type: "admit", held, admission: { state, resumed: true, previous: null }, superseded };
+  }
+
+  #begin(hello: HelloFrame, previous: SessionState | null): Claim & { readonly type: "admit" } {
+    const { instance, generation = 0 } = hello.parameters;
+    const state = SessionState.begin(this.#options, this.#environment);
+    const id = this.#random(ID_BYTES);
+    state.keep({ id, secret: this.#random(SECRET_BYTES), epoch: this.#epoch }, this.#options.retention);
+    const held: Held = {
+      session: new Session(state),
+      key: nameOf(id),
+      instance: instance!,
+      generation,
+      confirmed: false,
+      until: NEVER,
+      bytes: 0,
+      reason: null,
+    };
+    this.#held.set(held.key, held);
+    const admission = { state, resumed: false, previous: previous?.positions ?? null };
+    return { type: "admit", held, admission, superseded: null };
+  }
+
+  #attach(held: Held): void {
+    this.#unused.delete(held.key);
+    if (!this.#detached.delete(held.key)) return;
+    this.#detachedBytes -= held.bytes;
+    held.until = NEVER;
+    held.reason = null;
+  }
+
+  /** This connection carries the session from now on; its client has yet to send the first frame. */
+  admitted(held: Held, connection: Connection): void {
+    held.session.connection = connection;
+  }
+
+  /** The client's first frame came. */
+  opened(held: Held, now: number): void {
+    held.confirmed = true;
+    held.session.opened(now);
+  }
+
+  /** The connection of a session ended. */
+  closed(held: Held, connection: Connection, now: Micros): void {
+    const { session } = held;
+    if (session.connection !== connection) return; // another one goes on with it
+    session.connection = null;
+    const reason = connection.reason!;
+    if (this.#held.get(held.key) !== held || this.#detached.has(held.key)) return;
+    if (!held.confirmed) return this.#keepUnused(held, now);
+    if (!session.state.survives(reason)) return this.#forget(held, reason);
+    held.reason = reason;
+    held.until = now + toMicros(this.#options.resumeWindow);
+    held.bytes = session.state.held;
+    this.#detached.set(held.key, held);
+    this.#detachedBytes += held.bytes;
+    const { maxSessions, sessionMemory } = this.#options;
+    while (this.#detached.size > maxSessions || this.#detachedBytes > sessionMemory) this.#expireOldest();
+  }
+
+  #keepUnused(held: Held, now: Micros): void {
+    held.until = now + toMicros(this.#options.handshakeTimeout);
+    this.#unused.set(held.key, held);
+    for (const oldest of this.#unused.values()) {
+      if (this.#unused.size <= this.#options.maxHandshakes) return;
+      this.#dropUnused(oldest);
+    }
+  }
+
+  #dropUnused(held: Held): void {
+    this.#unused.delete(held.key);
+    this.#held.delete(held.key);
+  }
+
+  #expireOldest(): void {
+    for (const held of this.#detached.values()) {
+      this.#expired++;
+      return this.#forget(held, held.reason);
+    }
+  }
+
+  #forget(held: Held, reason: CloseReason | null): void {
+    this.#attach(held);
+    this.#held.delete(held.key);
+    held.reason = reason;
+    this.#over.push(held);
+  }
+
+  /** Gives up all that have no connection. */
+  abandon(): void {
+    while (this.#detached.size > 0) this.#expireOldest();
+  }
+
+  /** When the next session is given up; {@link NEVER} if none waits. */
+  deadline(): Micros {
+    return Math.min(first(this.#detached), first(this.#unused));
+  }
+
+  /** The deadline may have come. */
+  handleTimeout(now: Micros): void {
+    while (first(this.#detached) <= now) this.#expireOldest();
+    for (const held of this.#unused.values()) {
+      if (held.until > now) return;
+      this.#dropUnused(held);
+    }
+  }
+
+  /** The next session that is over, or null. */
+  nextOver(): Held | null {
+    return this.#over.shift() ?? null;
+  }
+
+  /** Counters. */
+  get counts(): SessionCounts {
+    return {
+      attached: this.#held.size - this.#detached.size - this.#unused.size,
+      detached: this.#detached.size,
+      detachedBytes: this.#detachedBytes,
+      resumed: this.#resumed,
+      expired: this.#expired,
+    };
+  }
+}
+
+/** When the first of them is given up. */
+function first(waiting: ReadonlyMap<string, Held>): Micros {
+  for (const held of waiting.values()) return held.until;
+  return NEVER;
+}
+
+function nameOf(id: Uint8Array): string {
+  let name = "";
+  for (const byte of id) name += byte.toString(16).padStart(2, "0");
+  return name;
+}
