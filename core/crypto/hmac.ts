@@ -1,8 +1,8 @@
 /**
  * HMAC-SHA-256 (RFC 2104), the choice between core's and the runtime's own, and the comparison of what came with what is right.
  *
- * Rules: what is authenticated is given in parts and never copied into one; of a key of at most a block nothing stays here; a comparison takes as
- * long for a near miss as for a far one.
+ * Rules: what is authenticated is given in parts and never copied into one; of a key of at most a block nothing stays here; a
+ * comparison takes as long for a near miss as for a far one.
  *
  * @module
  */
