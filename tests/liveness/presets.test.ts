@@ -113,10 +113,10 @@ describe("options of the detector", () => {
     }
   });
 
-  it("assume a deviation of a twentieth of the interval, at least 50 ms, unless told", () => {
+  it("assume a deviation of a sixteenth of the interval, at least 260 ms, unless told", () => {
     const standard = heartbeat({ detector: "accrual" });
-    assertEquals(leastDeviation(standard, 100_000), 50_000);
-    assertEquals(leastDeviation(standard, 10_000_000), 500_000);
+    assertEquals(leastDeviation(standard, 100_000), 260_000);
+    assertEquals(leastDeviation(standard, 10_000_000), 625_000);
     assertEquals(leastDeviation(heartbeat({ detector: "accrual", floor: 1.5 }), 10_000_000), 1_500);
   });
 });
