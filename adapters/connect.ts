@@ -15,6 +15,7 @@ import {
   type ConnectionEvent,
   type Conversation,
   HeartwireError,
+  type Session as CoreSession,
 } from "../core/mod.ts";
 import { resolveClient } from "../core/options.ts";
 import { type Address, type AddressLike, parseAddress } from "./address.ts";
@@ -182,6 +183,10 @@ class Dialer implements SessionHost {
 
   #settled(): void {
     this.#options.signal?.removeEventListener("abort", this.#onAbort);
+  }
+
+  sessionOf(): CoreSession | null {
+    return this.#client.session;
   }
 
   close(code: number, text: string): void {

@@ -217,3 +217,21 @@ export function endError(reason: EndReason, peer?: Address): HeartwireError {
   const { retryable, hint } = CODES[reason.code];
   return new HeartwireError(reason.code, message, { retryable, hint, cause: reason });
 }
+
+/** `send` with `acknowledged` where nothing is. */
+export function unacknowledged(): HeartwireError {
+  return new HeartwireError("UNSUPPORTED", "send: this profile has no acknowledgement", {
+    hint: 'Leave `acknowledged` out, or use the profile "heartwire".',
+  });
+}
+
+/** What was to be sent is no message. */
+export function notData(data: unknown): HeartwireError {
+  return new HeartwireError(
+    "DATA",
+    `send takes a string or a Uint8Array, not ${data === null ? data : typeof data}`,
+    {
+      hint: "Encode other values first: JSON.stringify(value), or new Uint8Array(buffer).",
+    },
+  );
+}

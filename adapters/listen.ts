@@ -15,6 +15,8 @@ import {
   Server as CoreServer,
   type ServerOptions,
   type ServerStats,
+  type Session as CoreSession,
+  type SessionOver,
 } from "../core/mod.ts";
 import { resolveServer } from "../core/options.ts";
 import { type Address, type AddressLike, networkOf, parseAddress } from "./address.ts";
@@ -107,6 +109,8 @@ function keyOf(remote: Address): string {
 class LiveServer implements Server, ListenerSink {
   readonly closed: Promise<void>;
   readonly #sessions = new Map<Conversation, LiveSession>();
+  /** The sessions that outlive connections. */
+  readonly #lasting = new Map<CoreSession, LiveSession>();
   readonly #open = new Set<Session>();
   readonly #handler: SessionHandler;
   readonly #options: ListenOptions;
@@ -153,10 +157,18 @@ class LiveServer implements Server, ListenerSink {
 
   #event(connection: Conversation, event: ConnectionEvent): void {
     if (event.type === "open") {
+      const core = this.#core.sessionOf(connection);
+      const known = core === null ? undefined : this.#lasting.get(core);
+      if (known !== undefined) {
+        this.#sessions.set(connection, known);
+        known.event(connection, event);
+        return show(this.#options, known, event);
+      }
       const created: LiveSession = new LiveSession(this.#hostOf(connection, (error) => {
         report(this.#options, error, created, `the handler of ${created.remote.url} failed`);
       }));
       this.#sessions.set(connection, created);
+      if (core !== null) this.#lasting.set(core, created);
       this.#open.add(created);
       created.event(connection, event);
       show(this.#options, created, event);
@@ -168,32 +180,45 @@ class LiveServer implements Server, ListenerSink {
     session.event(connection, event);
     if (event.type === "closed") {
       this.#sessions.delete(connection);
+      // A session that outlives its connections is over when the server says so.
+      if (this.#lasts(session)) return session.lost(event.reason, null);
       this.#open.delete(session);
       session.ended(event.reason);
     }
   }
 
+  #lasts(session: LiveSession): boolean {
+    return session.core !== null && this.#core.keeps(session.core);
+  }
+
+  /** A session is over that outlived its connections. */
+  #over({ session, reason }: SessionOver): void {
+    const ended = this.#lasting.get(session);
+    this.#lasting.delete(session);
+    if (ended === undefined) return;
+    this.#open.delete(ended);
+    ended.ended(reason);
+  }
+
   #hostOf(connection: Conversation, report: (error: unknown) => void): SessionHost {
     const driver = this.#driver;
+    const session = this.#core.sessionOf(connection);
+    /** Ends the session by the connection that carries it now, or without one. */
+    const end = (by: (connection: Conversation, now: number) => void, text: string): void => {
+      const now = driver.now();
+      const carrier = session === null ? connection : session.connection;
+      if (carrier !== null) by(carrier, now);
+      else this.#core.endSession(session!, text);
+      driver.done(carrier, now);
+    };
     return {
       driver,
       window: this.#window,
       peer: driver.transportOf(connection)!.remote,
-      close: (code, text) => {
-        const now = driver.now();
-        connection.close(code, text, now);
-        driver.done(connection, now);
-      },
-      abort: (text) => {
-        const now = driver.now();
-        connection.abort("ABORTED", text, now);
-        driver.done(connection, now);
-      },
-      fault: () => {
-        const now = driver.now();
-        connection.abort("INTERNAL", "", now);
-        driver.done(connection, now);
-      },
+      sessionOf: () => session,
+      close: (code, text) => end((carrier, now) => carrier.close(code, text, now), text),
+      abort: (text) => end((carrier, now) => carrier.abort("ABORTED", text, now), text),
+      fault: () => end((carrier, now) => carrier.abort("INTERNAL", "", now), ""),
       report,
     };
   }
@@ -209,6 +234,11 @@ class LiveServer implements Server, ListenerSink {
   }
 
   #decide(): boolean {
+    const over = this.#core.nextOver();
+    if (over !== null) {
+      this.#over(over);
+      return true;
+    }
     const action = this.#core.nextAction();
     if (action === null) return false;
     const { id, question } = action;

@@ -15,17 +15,20 @@ import {
   type Conversation,
   type HeartbeatTerms,
   HeartwireError,
+  type Session as CoreSession,
+  type Unconfirmed,
 } from "../core/mod.ts";
+import { Acknowledgements } from "./acknowledgements.ts";
 import type { Address } from "./address.ts";
 import type { MessageHandler } from "./consumers.ts";
 import type { Driver } from "./driver.ts";
-import { cancelled, endError, type EndReason, quiet } from "./failure.ts";
+import { cancelled, endError, type EndReason, notData, quiet, unacknowledged } from "./failure.ts";
 import { Inbox } from "./inbox.ts";
 import { type Message, ReceivedMessage } from "./message.ts";
 import { Outbox } from "./outbox.ts";
 import { Pings } from "./pings.ts";
 import { Retunes } from "./retunes.ts";
-import type { PingOptions, PingResult, Session, SessionStats, SignalOption } from "./session.ts";
+import type { PingOptions, PingResult, SendOptions, Session, SessionStats, SignalOption } from "./session.ts";
 import { type Lasting, type PassingChange, type SessionState, type Status, StatusFeed } from "./status.ts";
 import type { Transport } from "./transport.ts";
 
@@ -36,6 +39,8 @@ export interface SessionHost {
   readonly window: number;
   /** Whom errors name: where the peer came from, or what was dialled last. */
   readonly peer: Address;
+  /** What outlives this connection, which has just opened; null: nothing does. */
+  sessionOf(connection: Conversation): CoreSession | null;
   close(code: number, text: string): void;
   abort(text: string): void;
   /** The application's handler failed: end the session and tell the peer no more than that. */
@@ -49,27 +54,20 @@ const WAITING_MAX = 16 * 2 ** 20;
 const ACCEPTED = Promise.resolve();
 const encoder = new TextEncoder();
 
-function notData(data: unknown): HeartwireError {
-  return new HeartwireError(
-    "DATA",
-    `send takes a string or a Uint8Array, not ${data === null ? data : typeof data}`,
-    {
-      hint: "Encode other values first: JSON.stringify(value), or new Uint8Array(buffer).",
-    },
-  );
-}
-
 /** A session that is or was connected. */
 export class LiveSession implements Session {
   readonly closed: Promise<EndReason>;
   readonly #host: SessionHost;
   readonly #feed: StatusFeed;
-  readonly #inbox: Inbox<ReceivedMessage<Conversation>>;
+  readonly #inbox: Inbox<ReceivedMessage<object>>;
   readonly #outbox = new Outbox(WAITING_MAX);
   readonly #pings: Pings;
   readonly #retunes: Retunes;
   /** The errors made because the connection or session ended: not the application's fault when its handler throws them. */
   readonly #endErrors = new WeakSet<Error>();
+  readonly #acknowledgements = new Acknowledgements();
+  /** What goes on over one connection after another; null: nothing does. */
+  #core: CoreSession | null = null;
   #connection: Conversation | null = null;
   #transport: Transport | null = null;
   #last: Conversation | null = null;
@@ -81,7 +79,7 @@ export class LiveSession implements Session {
   #discarded = 0;
   #resolveClosed!: (reason: EndReason) => void;
   /** Positions to be told as consumed before the next write, together. */
-  #consumed: ReceivedMessage<Conversation> | null = null;
+  #consumed: ReceivedMessage<object> | null = null;
 
   constructor(host: SessionHost) {
     this.#host = host;
@@ -100,6 +98,11 @@ export class LiveSession implements Session {
     });
   }
 
+  /** What outlives its connections; null: nothing does. */
+  get core(): CoreSession | null {
+    return this.#core;
+  }
+
   // What the host says.
 
   /** A dial began. */
@@ -111,13 +114,16 @@ export class LiveSession implements Session {
 
   /** A connection's event. The first is "open". */
   event(connection: Conversation, event: ConnectionEvent): void {
-    if (event.type === "open") return this.#opened(connection, event.agreement);
+    if (event.type === "open") return this.#opened(connection, event.agreement, event.resumed);
+    if (event.type === "lost") return this.#unconfirmed(event.unconfirmed);
     if (connection !== this.#connection) return;
     switch (event.type) {
       case "message":
         return this.#inbox.push(
-          new ReceivedMessage(event.bytes, event.owned, event.position, connection),
+          new ReceivedMessage(event.bytes, event.owned, event.position, this.#source(connection)),
         );
+      case "processed":
+        return this.#acknowledgements.processed(event.position);
       case "writable":
         return this.#host.driver.defer(this.#sendWaiting);
       case "pong":
@@ -163,26 +169,51 @@ export class LiveSession implements Session {
     this.#feed.pass(change, this.#host.driver.now());
   }
 
-  #opened(connection: Conversation, agreement: Agreement): void {
+  /** What a message belongs to: positions count in one session, or in one connection where nothing outlives it. */
+  #source(connection: Conversation): object {
+    return this.#core?.state ?? connection;
+  }
+
+  #opened(connection: Conversation, agreement: Agreement, resumed: boolean): void {
+    this.#core = this.#host.sessionOf(connection);
     this.#connection = this.#last = connection;
     this.#transport = this.#host.driver.transportOf(connection);
     this.#conversations++;
-    const discarded = this.#inbox.drop(this.#host.window);
+    const discarded = resumed ? 0 : this.#inbox.drop(this.#host.window);
     this.#discarded += discarded;
     this.#publish(this.#live(agreement, discarded));
+    if (!this.#outbox.empty) this.#host.driver.defer(this.#sendWaiting);
+  }
+
+  /** The session could not go on. */
+  #unconfirmed(messages: readonly Unconfirmed[]): void {
+    this.#acknowledgements.lost(messages, this.#host.peer.url);
+    if (messages.length > 0) this.#pass({ state: "unconfirmed", messages });
   }
 
   #disconnected(reason: EndReason): void {
     this.#connection = null;
     this.#lastReason = reason;
     const error = (): HeartwireError => this.#endError(reason);
-    this.#outbox.fail(error);
     this.#pings.fail(error);
     this.#retunes.fail(error);
+    if (!this.#goesOn) this.#failSends(error);
   }
 
-  /** The connection ended; another dial follows. */
-  lost(reason: EndReason, retryIn: number): void {
+  #failSends(error: () => HeartwireError): void {
+    this.#outbox.fail(error);
+    this.#acknowledgements.fail(error);
+  }
+
+  /** Whether what is sent now can leave over the next connection. */
+  get #goesOn(): boolean {
+    return this.#ended === null && this.#core !== null && this.#core.resumable;
+  }
+
+  /** The connection ended; another may follow: dialled in `retryIn` ms, or, at a server, awaited (null). */
+  lost(reason: EndReason, retryIn: number | null): void {
+    if (this.#goesOn || retryIn === null) return this.#publish({ state: "resuming", reason, retryIn });
+    this.#failSends(() => this.#endError(reason));
     this.#publish({ state: "lost", reason, retryIn });
   }
 
@@ -196,7 +227,9 @@ export class LiveSession implements Session {
   /** The session is over. */
   ended(reason: EndReason): void {
     if (this.#ended !== null) return;
+    const unconfirmed = reason.kind === "closed" ? [] : this.#core?.unconfirmed() ?? [];
     this.#ended = reason;
+    if (unconfirmed.length > 0) this.#unconfirmed(unconfirmed);
     this.#disconnected(reason);
     if (reason.kind === "aborted") this.#inbox.drop(0);
     this.#inbox.end(reason.kind === "closed" ? null : this.#endError(reason));
@@ -240,24 +273,30 @@ export class LiveSession implements Session {
   readonly #tellConsumed = (): void => {
     const message = this.#consumed!;
     this.#consumed = null;
-    const connection = ReceivedMessage.source(message);
-    if (connection !== this.#connection) return; // of an earlier conversation, or too late
+    const connection = this.#connection;
+    const source = ReceivedMessage.source(message);
     const now = this.#host.driver.now();
-    connection.consumed(message.position, now);
-    this.#host.driver.done(connection, now);
+    if (this.#core !== null) {
+      if (source !== this.#core.state) return; // of a session that was lost
+      this.#core.consumed(message.position, now);
+    } else {
+      if (connection === null || source !== connection) return; // of an earlier conversation, or too late
+      connection.consumed(message.position, now);
+    }
+    if (connection !== null) this.#host.driver.done(connection, now);
   };
 
   readonly #sendWaiting = (): void => {
     const connection = this.#connection;
     if (connection === null || this.#outbox.empty) return;
     const now = this.#host.driver.now();
-    this.#outbox.flush((bytes) => this.#give(connection, bytes, now));
+    this.#outbox.flush((bytes) => this.#give(bytes, now));
     this.#host.driver.done(connection, now);
   };
 
-  #give(connection: Conversation, bytes: Uint8Array, now: number): "accepted" | "blocked" {
+  #give(bytes: Uint8Array, now: number): "accepted" | "blocked" {
     try {
-      return connection.send(bytes, now);
+      return (this.#core ?? this.#connection!).send(bytes, now);
     } catch (error) {
       throw this.#explained(error);
     }
@@ -293,26 +332,45 @@ export class LiveSession implements Session {
     return this.#transport!.local;
   }
 
-  send(data: string | Uint8Array, options: SignalOption = {}): Promise<void> {
-    const { signal } = options;
+  send(data: string | Uint8Array, options: SendOptions = {}): Promise<void> {
+    const { signal, acknowledged } = options;
     if (signal?.aborted) return quiet(Promise.reject(cancelled(signal)));
     const connection = this.#connection;
-    if (connection === null || this.#closing) return quiet(Promise.reject(this.#unsendable()));
+    if ((connection === null && !this.#goesOn) || this.#closing) {
+      return quiet(Promise.reject(this.#unsendable()));
+    }
+    if (acknowledged === true && this.#last!.agreement?.version === 0) return this.#refused(unacknowledged());
     let bytes: Uint8Array;
     if (typeof data === "string") bytes = encoder.encode(data);
     else if (data instanceof Uint8Array) bytes = data;
     else return this.#refused(notData(data));
-    if (!this.#outbox.empty) return this.#outbox.wait(bytes, signal);
+    if (!this.#outbox.empty) return this.#waitToSend(bytes, options);
     const now = this.#host.driver.now();
     let result: "accepted" | "blocked";
     try {
-      result = this.#give(connection, bytes, now);
+      result = this.#give(bytes, now);
     } catch (error) {
       return this.#refused(error);
     }
-    const promise = result === "accepted" ? ACCEPTED : this.#outbox.wait(bytes, signal);
-    this.#host.driver.done(connection, now);
+    const accepted = acknowledged === true ? () => this.#acknowledgement() : () => ACCEPTED;
+    const promise = result === "accepted" ? accepted() : this.#waitToSend(bytes, options);
+    if (connection !== null) this.#host.driver.done(connection, now);
     return promise;
+  }
+
+  #waitToSend(bytes: Uint8Array, { signal, acknowledged }: SendOptions): Promise<void> {
+    const accepted = this.#outbox.wait(
+      bytes,
+      signal,
+      acknowledged === true ? () => this.#acknowledgement() : null,
+    );
+    return accepted;
+  }
+
+  /** Settles when the message that was accepted last was processed. */
+  #acknowledgement(): Promise<void> {
+    const position = this.#core?.state.outbound.accepted ?? this.#connection!.stats().accepted;
+    return this.#acknowledgements.wait(position);
   }
 
   messages(options: SignalOption = {}): AsyncIterableIterator<Message> {
@@ -369,7 +427,7 @@ export class LiveSession implements Session {
       return Promise.reject(error); // a code that cannot be
     }
     this.#closing = true;
-    this.#outbox.fail(() => this.#unsendable());
+    this.#outbox.fail(() => this.#unsendable()); // what was accepted is still acknowledged
     this.#inbox.abandon();
     return this.closed;
   }

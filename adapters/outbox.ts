@@ -13,7 +13,9 @@ import { cancelled, quiet } from "./failure.ts";
 
 interface Entry {
   readonly bytes: Uint8Array;
-  readonly resolve: () => void;
+  readonly resolve: (value?: void | Promise<void>) => void;
+  /** What its sender waits for behind the acceptance. */
+  readonly then: (() => Promise<void>) | null;
   readonly reject: (error: unknown) => void;
   readonly detach: () => void;
 }
@@ -38,8 +40,12 @@ export class Outbox {
     return this.#bytes === 0;
   }
 
-  /** Waits for its turn. Resolves when the message was accepted. */
-  wait(bytes: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
+  /** Waits for its turn. Resolves when the message was accepted, and then as what `then` returns, which is called at once. */
+  wait(
+    bytes: Uint8Array,
+    signal: AbortSignal | undefined,
+    then: (() => Promise<void>) | null = null,
+  ): Promise<void> {
     const cost = bytes.length + OVERHEAD;
     if (this.#bytes > 0 && this.#bytes + cost > this.#limit) {
       return Promise.reject(
@@ -59,6 +65,7 @@ export class Outbox {
           bytes,
           resolve,
           reject,
+          then,
           detach: () => signal?.removeEventListener("abort", onAbort),
         };
         signal?.addEventListener("abort", onAbort, { once: true });
@@ -79,7 +86,7 @@ export class Outbox {
     for (const entry of this.#queue) {
       try {
         if (send(entry.bytes) === "blocked") return;
-        entry.resolve();
+        entry.resolve(entry.then?.());
       } catch (error) {
         entry.reject(error);
       }

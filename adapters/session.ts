@@ -21,6 +21,16 @@ export interface SignalOption {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Options of {@link Session.send}. */
+export interface SendOptions extends SignalOption {
+  /**
+   * Resolve only when the peer's application has finished the message. When the session is lost before that: `ERR_HEARTWIRE_UNSENT` (it
+   * never arrived), or `ERR_HEARTWIRE_MAYBE_DELIVERED` (nobody knows). The signal has no effect any more once the message was accepted.
+   * Profile "heartwire" only.
+   */
+  readonly acknowledged?: boolean;
+}
+
 /** Options of {@link Session.ping}. */
 export interface PingOptions extends SignalOption {
   /** Fail with `ERR_HEARTWIRE_TIMEOUT` after so long, ms; default: when the connection is held dead. */
@@ -76,7 +86,7 @@ export interface Session extends AsyncIterable<Message>, AsyncDisposable {
    *
    * Read while you send: a peer that answers what it reads and is not read from stops reading, and then both sides are blocked.
    */
-  send(data: string | Uint8Array, options?: SignalOption): Promise<void>;
+  send(data: string | Uint8Array, options?: SendOptions): Promise<void>;
 
   /**
    * The messages, one by one; `for await (const message of session)` is the same. A message counts as processed when the next one is

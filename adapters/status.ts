@@ -8,12 +8,12 @@
  * @module
  */
 
-import type { Agreement, Code, Evidence, StallVerdict } from "../core/mod.ts";
+import type { Agreement, Code, Evidence, StallVerdict, Unconfirmed } from "../core/mod.ts";
 import { cancelled, type EndReason } from "./failure.ts";
 import { Fifo } from "./fifo.ts";
 
 /** The states of a session. */
-export type SessionState = "connecting" | "live" | "suspect" | "draining" | "lost" | "closed";
+export type SessionState = "connecting" | "live" | "suspect" | "draining" | "resuming" | "lost" | "closed";
 
 /** What every status has. */
 export interface StatusBase {
@@ -41,6 +41,8 @@ export type Passing =
       readonly accepted: boolean;
       readonly agreement: Agreement;
     }
+    /** The session could not go on; these messages of ours are not known to have been processed. A new session may follow. */
+    | { readonly state: "unconfirmed"; readonly messages: readonly Unconfirmed[] }
   );
 
 /** A change of a session's state, or what passed without changing it. Times in ms. */
@@ -67,7 +69,9 @@ export type Lasting =
     readonly text: string;
     readonly retryAfter: number;
   }
-  /** The connection ended; the next dial comes in `retryIn` ms. */
+  /** The connection ended; the session goes on over the next. A client dials it in `retryIn` ms; a server waits (null). */
+  | { readonly state: "resuming"; readonly reason: EndReason; readonly retryIn: number | null }
+  /** The connection ended and the session with it; the next dial, for a new one, comes in `retryIn` ms. */
   | { readonly state: "lost"; readonly reason: EndReason; readonly retryIn: number }
   /** The session ended; nothing follows. */
   | { readonly state: "closed"; readonly reason: EndReason };

@@ -91,6 +91,11 @@ export function passingText(passing: Passing): readonly [title: string, rest: st
       const whose = by === "local" ? "ours changed" : "the peer's changed";
       return ["terms:", `${whose}: ${rates}; a dead peer is found within ${duration(detectionBound)}`];
     }
+    case "unconfirmed": {
+      const unsent = passing.messages.filter((message) => message.state === "unsent").length;
+      const rest = passing.messages.length - unsent;
+      return ["lost:", `the session could not go on; ${unsent} not delivered, ${rest} perhaps`];
+    }
   }
 }
 
@@ -106,6 +111,11 @@ export function passingRecord(passing: Passing): Record<string, unknown> {
       return {
         ...{ state, during, by: passing.by },
         ...{ accepted: passing.accepted, agreement: passing.agreement },
+      };
+    case "unconfirmed":
+      return {
+        ...{ state, during },
+        messages: passing.messages.map(({ bytes, state }) => ({ bytes: bytes.length, state })),
       };
   }
 }

@@ -20,6 +20,7 @@ import type { Environment } from "./environment.ts";
 import type { CloseReason } from "./events.ts";
 import { Budget, type Decision, type Seat } from "./liveness/budget.ts";
 import { type ConnectionOptions, type ResolvedServer, resolveServer, type ServerOptions } from "./options.ts";
+import { type Place, Places } from "./places.ts";
 import { converse } from "./profile.ts";
 import type { Session } from "./session.ts";
 import type { Answer, DrainOptions, ServerAction, ServerStats, SessionOver } from "./server_types.ts";
@@ -36,13 +37,10 @@ const NO_ROOM = "the server's heartbeat budget is used up";
 /** Keys (addresses) are cut to this length. */
 const MAX_KEY = 256;
 
-/** What is held of a key that nobody came from. */
-const NONE = Object.freeze({ open: 0, handshake: 0 });
-
 interface Entry extends Timed {
   readonly connection: Conversation;
   readonly key: string;
-  state: "handshake" | "open" | "refusing" | "over";
+  state: Place;
   asked: number;
   dirty: boolean;
   /** Its share of the budget, when it was asked for. */
@@ -57,8 +55,7 @@ export class Server {
   #connectionOptions: ConnectionOptions;
   #environment: Environment;
   #entries: Map<Conversation, Entry> = new Map();
-  /** Connections of each key, and those of them that are in their handshake. */
-  #perKey: Map<string, { open: number; handshake: number }> = new Map();
+  #places: Places;
   #deadlines: Heap<Entry> = new Deadlines();
   #dirty: Entry[] = [];
   #dirtyHead = 0;
@@ -70,12 +67,6 @@ export class Server {
   /** Null: sessions end with their connections. */
   #sessions: Sessions | null = null;
   #draining: Required<DrainOptions> | null = null;
-  #count: { open: number; handshake: number; refusing: number; over: number } = {
-    open: 0,
-    handshake: 0,
-    refusing: 0,
-    over: 0,
-  };
   #accepted = 0;
   #opened = 0;
   #refused: Partial<Record<Code, number>> = {};
@@ -91,6 +82,7 @@ export class Server {
    */
   constructor(options: ServerOptions, environment: Environment) {
     this.#options = resolveServer(options);
+    this.#places = new Places(this.#options);
     const {
       maxConnections: _max,
       maxConnectionsPerKey: _perKey,
@@ -124,9 +116,9 @@ export class Server {
   accepted(key: string, now: number): Conversation | null {
     this.#accepted++;
     const name = key.slice(0, MAX_KEY);
-    const refusal = this.#refusal(name);
+    const refusal = this.#draining !== null ? "SHUTTING_DOWN" : this.#places.refusal(name);
     if (refusal !== null) add(this.#refused, refusal);
-    if (refusal !== null && this.#count.refusing >= MAX_REFUSING) return null;
+    if (refusal !== null && this.#places.count.refusing >= MAX_REFUSING) return null;
     const connection = converse("server", this.#connectionOptions, this.#environment, now);
     this.#wall.tell(connection);
     const state = refusal === null ? "handshake" : "refusing";
@@ -142,28 +134,14 @@ export class Server {
       index: -1,
     };
     this.#entries.set(connection, entry);
-    this.#count[state]++;
-    if (refusal === null) {
-      const held = this.#perKey.get(name);
-      if (held === undefined) this.#perKey.set(name, { open: 0, handshake: 1 });
-      else held.handshake++;
-    } else {
+    this.#places.take(name, state);
+    if (refusal !== null) {
       const after = this.#draining?.retryAfter ?? this.#options.retryAfter;
       connection.reject(refusal, after, CODES[refusal].hint, now);
     }
     if (connection.phase === "deciding") this.#decide(entry, now);
     this.#after(entry, now);
     return connection;
-  }
-
-  #refusal(key: string): Code | null {
-    const { maxConnections, maxConnectionsPerKey, maxHandshakes, maxHandshakesPerKey } = this.#options;
-    const { open, handshake } = this.#perKey.get(key) ?? NONE;
-    if (this.#draining !== null) return "SHUTTING_DOWN";
-    if (this.#count.open + this.#count.handshake >= maxConnections) return "BUSY";
-    if (open + handshake >= maxConnectionsPerKey || handshake >= maxHandshakesPerKey) return "PEER_LIMIT";
-    if (this.#count.handshake >= maxHandshakes) return "HANDSHAKE_LIMIT";
-    return null;
   }
 
   /** An input was given to a connection of this server. */
@@ -242,6 +220,17 @@ export class Server {
     }
   }
 
+  /** Whether a session goes on, with a connection or without. */
+  keeps(session: Session): boolean {
+    return this.#sessions?.keeps(session) ?? false;
+  }
+
+  /** Ends a session that has no connection now; one that has is ended by that. */
+  endSession(session: Session, text: string): void {
+    this.#sessions?.end(session, { kind: "aborted", code: "ABORTED", text });
+    if (this.#sessions !== null) this.#tellOver();
+  }
+
   /** The session that a connection carries; null: none that outlives it. */
   sessionOf(connection: Conversation): Session | null {
     return this.#entries.get(connection)?.held?.session ?? null;
@@ -305,7 +294,7 @@ export class Server {
     }
     this.#account(entry, now);
     if (connection.socketAction() === "destroy") {
-      this.#count[entry.state]--;
+      this.#places.leave(entry.state);
       this.#entries.delete(connection);
       this.#deadlines.remove(entry);
     } else {
@@ -316,14 +305,9 @@ export class Server {
     this.#dirty.push(entry);
   }
 
-  #move(entry: Entry, state: "open" | "over"): void {
-    const held = this.#perKey.get(entry.key)!;
-    if (entry.state === "handshake" || entry.state === "open") held[entry.state]--;
-    if (state === "open") held.open++;
-    else if (held.open + held.handshake === 0) this.#perKey.delete(entry.key);
-    this.#count[entry.state]--;
-    this.#count[state]++;
-    entry.state = state;
+  #move(entry: Entry, place: "open" | "over"): void {
+    this.#places.move(entry.key, entry.state, place);
+    entry.state = place;
   }
 
   /** A sample of the wall clock, ms since 1970; connections that are accepted later are told it too. */
@@ -422,8 +406,8 @@ export class Server {
   /** Counters. */
   stats(): ServerStats {
     return {
-      open: this.#count.open,
-      handshakes: this.#count.handshake,
+      open: this.#places.count.open,
+      handshakes: this.#places.count.handshake,
       transports: this.#entries.size,
       accepted: this.#accepted,
       opened: this.#opened,

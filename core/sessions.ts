@@ -213,6 +213,17 @@ export class Sessions {
     this.#over.push(held);
   }
 
+  /** Whether a session is not over. */
+  keeps(session: Session): boolean {
+    return this.#held.get(nameOf(session.state.grant!.id))?.session === session;
+  }
+
+  /** The application ends a session that has no connection now. */
+  end(session: Session, reason: CloseReason): void {
+    const held = this.#held.get(nameOf(session.state.grant!.id));
+    if (held?.session === session && session.connection === null) this.#forget(held, reason);
+  }
+
   /** Gives up all that have no connection. */
   abandon(): void {
     while (this.#detached.size > 0) this.#expireOldest();
