@@ -7,6 +7,7 @@
  * @module
  */
 
+import { deferFrame } from "./expire.ts";
 import type { Link } from "./link.ts";
 import type { Diagnosis } from "./liveness/blame.ts";
 import { type Micros, toMillis } from "./time.ts";
@@ -18,17 +19,34 @@ export function observeLag(link: Link, now: Micros): void {
   const lag = now - Math.max(link.now, link.timers.next());
   if (lag < link.patience) return;
   link.checks!.excuse(link.now, now);
-  diagnosed(link, link.liveness.woke(lag, now));
+  deferFrame(link, lag);
+  tell(link, link.liveness.woke(lag, now));
 }
 
 /** A sample of the wall clock, us, taken at `at`. Before the connection is open it is kept for the one to compare with. */
 export function observeWall(link: Link, wall: Micros, at: Micros): void {
-  if (link.liveness === null) link.wall = { wall, at };
-  else diagnosed(link, link.liveness.wall(wall, at, link.now));
+  if (link.liveness === null) {
+    link.wall = { wall, at };
+    return;
+  }
+  tell(link, link.liveness.wall(wall, at, link.now));
+  const early = link.liveness.blame.takeEarly();
+  if (early === 0) return;
+  // The peer's clock said that we slept, and ours says that we did not.
+  link.counters.heartbeatFaults += early;
+  const fatal = link.counters.heartbeatFaults > link.options.heartbeat.tolerance;
+  const text = `${early} PINGs more than agreed, by timestamps of a time to come`;
+  if (fatal) link.fail("PING_TOO_FAST", text);
+  else link.emit({ type: "fault", code: "PING_TOO_FAST", text, fatal });
 }
 
-/** Tells what was found. */
+/** A heartbeat explained a jump of the wall clock, or there was none. */
 export function diagnosed(link: Link, found: Diagnosis | null): void {
+  if (found?.type === "SUSPENDED") link.checks!.excuse(link.now - found.span, link.now, true);
+  tell(link, found);
+}
+
+function tell(link: Link, found: Diagnosis | null): void {
   if (found === null) return;
   const span = toMillis(found.span);
   const { counters } = link;
@@ -36,7 +54,6 @@ export function diagnosed(link: Link, found: Diagnosis | null): void {
     counters.clockSteps++;
     return link.emit({ type: "clockStep", step: span });
   }
-  if (found.type === "SUSPENDED") link.checks!.excuse(link.now - found.span, link.now);
   counters.stalls++;
   counters.stalledFor += span;
   link.emit({ type: "stall", verdict: found.type, span });

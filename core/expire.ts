@@ -21,10 +21,8 @@ export function expire(link: Link): void {
   const { timers, now } = link;
   if (timers.expired(Timer.LINGER, now)) return link.destroy();
   if (timers.expired(Timer.HANDSHAKE, now)) handshakeLate(link);
-  if (timers.expired(Timer.CLOSE, now)) {
-    link.complain("CLOSE_TIMEOUT", "the closing exchange was not complete in time");
-    link.finish({ kind: "timeout", code: "CLOSE_TIMEOUT" }, "end");
-  }
+  const late = now - timers.at(Timer.CLOSE);
+  if (timers.expired(Timer.CLOSE, now)) closeLate(link, late);
   if (link.liveness !== null) judge(link);
   if (timers.expired(Timer.FRAME, now)) frameLate(link);
   if (timers.expired(Timer.ACK, now)) link.ack();
@@ -41,8 +39,18 @@ export function watchFrame(link: Link, frames: number): void {
   if (link.liveness === null || !link.decoder.inFrame) return;
   link.grewAt = link.now;
   if (link.timers.at(Timer.FRAME) !== NEVER && link.decoder.framesDecoded === frames) return;
-  link.turning = false;
+  link.turning &= ~(1 << Timer.FRAME);
+  link.frameDeferred = false;
   link.timers.set(Timer.FRAME, link.now + Math.max(link.liveness.beat.rxDetection, SLOWEST_FRAME));
+}
+
+/** This process did not run for so long: the rest of an unfinished frame waits. Once a frame, or who stalls all the time never ends it. */
+export function deferFrame(link: Link, lag: Micros): void {
+  const at = link.timers.at(Timer.FRAME);
+  if (at === NEVER || link.frameDeferred) return;
+  link.frameDeferred = true;
+  link.grewAt += lag;
+  link.timers.set(Timer.FRAME, at + lag);
 }
 
 function judge(link: Link): void {
@@ -58,8 +66,9 @@ function judge(link: Link): void {
 
 /** Gives one more turn. True the second time. */
 function turned(link: Link, timer: number): boolean {
-  if (link.turning) return true;
-  link.turning = true;
+  const bit = 1 << timer;
+  if ((link.turning & bit) !== 0) return true;
+  link.turning |= bit;
   link.timers.set(timer, link.now + TURN);
   return false;
 }
@@ -70,6 +79,13 @@ function handshakeLate(link: Link): void {
   const said = link.version !== 0 &&
     link.complain("HANDSHAKE_TIMEOUT", "the handshake was not complete in time");
   link.finish({ kind: "timeout", code: "HANDSHAKE_TIMEOUT" }, said ? "end" : "destroy");
+}
+
+/** This one is exact, unless a stall of ours hides what waits. */
+function closeLate(link: Link, late: Micros): void {
+  if (late >= link.patience && !turned(link, Timer.CLOSE)) return;
+  link.complain("CLOSE_TIMEOUT", "the closing exchange was not complete in time");
+  link.finish({ kind: "timeout", code: "CLOSE_TIMEOUT" }, "end");
 }
 
 function frameLate(link: Link): void {

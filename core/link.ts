@@ -103,10 +103,12 @@ export class Link {
   unacknowledged = 0;
   ackedReceived = 0;
   ackedProcessed = 0;
-  /** The last turn before a deadline of handshake or frame is enforced. */
-  turning = false;
+  /** The last turn before a deadline is enforced: a bit each of the timers HANDSHAKE, FRAME and CLOSE. */
+  turning = 0;
   /** When the unfinished frame last grew. */
   grewAt: Micros = 0;
+  /** A stall of ours moved its deadline; no other will. */
+  frameDeferred = false;
 
   constructor(
     role: Role,
@@ -194,6 +196,7 @@ export class Link {
     const flags = stalled === 0 ? 0 : STALLED;
     // Answers leave in the turn in which the question came: the hold is what lies between two readings of the same `now`.
     const answer = (sequence + 1) >>> 0;
+    this.negotiation!.answers(liveness.sequence);
     writePong(
       this.transmit.control,
       flags,
@@ -257,7 +260,7 @@ export class Link {
   /** The handshake is complete on this side. */
   open(): void {
     this.timers.clear(Timer.HANDSHAKE);
-    this.turning = false;
+    this.turning = 0;
     this.phase = "open";
     this.opened = true;
     const beat = this.negotiation!.beat();
@@ -284,7 +287,7 @@ export class Link {
     if (offer === null) return;
     this.write({ kind: "params", serial: offer.serial, parameters: { ...offer.terms } });
     this.retuned();
-    this.ping(!this.liveness!.probes.full);
+    if (this.liveness!.mayAsk(this.now)) this.ping(!this.liveness!.probes.full);
   }
 
   /** Refuses the client: nothing was written to it before. */
@@ -419,7 +422,7 @@ export class Link {
 
   /** The canonical form: times relative to now, sequences to their base, no statistics. */
   key(now: Micros): string {
-    const flags = [this.eof, this.closeSent, this.turning].map(Number).join("");
+    const flags = [this.eof, this.closeSent, this.frameDeferred, this.turning].map(Number).join("");
     const ends = JSON.stringify([
       this.closing,
       this.draining,

@@ -99,12 +99,12 @@ export class Receiver implements FrameSink {
     const checks = link.checks!;
     const { heard } = checks;
     const wrong = checks.ping(sequence, timestamp, link.now);
-    if (wrong === "PING_TOO_FAST") return this.#strike();
-    if (wrong !== null) {
+    if (wrong === "PING_TOO_FAST" && !link.liveness!.early(checks.peerTime, link.now)) return this.#strike();
+    if (wrong !== null && wrong !== "PING_TOO_FAST") {
       return this.#heartbeatFault(wrong, `PING ${sequence} at ${timestamp}, last heard ${heard}`);
     }
     if (stalled > 0) confessed(link, stalled);
-    diagnosed(link, link.liveness!.heartbeat(link.now, checks.peerTime, promise, false, stalled > 0));
+    diagnosed(link, link.liveness!.heartbeat(link.now, checks.peerTime, promise, -1, stalled > 0));
     this.#arrived(received);
     if ((flags & ANSWER) !== 0 && link.conversing) link.pong(sequence);
   }
@@ -128,7 +128,7 @@ export class Receiver implements FrameSink {
     const wrong = checks.pong(elapsed, hold, timestamp);
     if (wrong !== null) return this.#heartbeatFault(wrong, `PONG ${answer} at ${timestamp}, hold ${hold} us`);
     if (stalled > 0) confessed(link, stalled);
-    diagnosed(link, liveness.heartbeat(link.now, checks.peerTime, promise, true, stalled > 0));
+    diagnosed(link, liveness.heartbeat(link.now, checks.peerTime, promise, sentAt, stalled > 0));
     this.#arrived(received);
     if (!link.conversing) return;
     link.counters.pingsAnswered++;
@@ -184,9 +184,13 @@ export class Receiver implements FrameSink {
       ...(requiredRx === undefined ? {} : { requiredRx }),
       ...(multiplier === undefined ? {} : { multiplier }),
     };
-    if (link.closeSent) return; // nothing that would answer may follow our CLOSE
+    const negotiation = link.negotiation!;
     const longest = link.options.heartbeat.maximumDetection;
-    if (!link.negotiation!.offers(offered, longest, link.liveness!.sequence)) return;
+    // Nothing that would answer may follow our CLOSE.
+    if (link.closeSent || !negotiation.offers(offered, longest, link.liveness!.sequence)) {
+      negotiation.declines(offered);
+      return link.checks!.retune(negotiation.beat(), link.now);
+    }
     link.retuned();
     link.write({ kind: "paramsOk", serial: frame.serial });
     if (link.conversing) link.emit({ type: "terms", by: "peer", accepted: true, agreement: link.agreement! });

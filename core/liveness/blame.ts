@@ -6,7 +6,7 @@
  * still while a machine is suspended, on macOS it does not). In this order:
  *
  *   - lag or skew above the detection time: *suspended*, or as good as. What was waited for before says nothing any more. The peer is
- *     asked at once and gets a short time to answer, max(3 RTO, 1 s): a laptop that wakes must not wait for minutes;
+ *     asked at once and gets a short time to answer, 3 RTO (not more than the detection time) or 1 s: a laptop that wakes must not wait for minutes;
  *   - a smaller lag: *local stall*. Deadlines move by it, up to the cap of beat.ts in all until the peer is heard again, so that a process
  *     that always stalls still finds a dead peer;
  *   - any other skew: *clock step*. Nothing moves.
@@ -60,18 +60,27 @@ export class Blame {
   confessedAt: Micros = -1;
   /** Time that this process did not run, not yet confessed to the peer, us. */
   unconfessed: Micros = 0;
+  /** PINGs that came too fast and would be right if this machine had slept. */
+  #early = 0;
   #wall: Micros = NEVER;
   #wallAt: Micros = 0;
   /** A skew that a heartbeat of the peer has yet to explain, us; 0 = none. */
   #skew: Micros = 0;
-  #transit: Micros = NEVER;
+  #skewAt: Micros = 0;
+  /** Of the last heartbeat, and of the last one before the last sample without a skew. Both clocks began at 0 with WELCOME. */
+  #transit: Micros = 0;
+  #transitBefore: Micros = 0;
 
-  /** This process ran `lag` later than it was to, us; at least {@link patience}. */
-  woke(lag: Micros, now: Micros, beat: Beat, rto: Micros): Diagnosis {
+  /**
+   * This process ran `lag` later than it was to, us; at least {@link patience}.
+   *
+   * @param askAt when the peer can be asked
+   */
+  woke(lag: Micros, now: Micros, askAt: Micros, beat: Beat, rto: Micros): Diagnosis {
     this.ranAgainAt = now;
     this.unconfessed += lag;
     if (lag > beat.rxDetection) {
-      this.#grace(now, rto);
+      this.#grace(askAt, rto, beat);
       return { type: "SUSPENDED", span: lag };
     }
     const cap = extensionCap(beat.rxDetection);
@@ -81,36 +90,72 @@ export class Blame {
   }
 
   /** The short time for the peer to answer. Once until it is heard: who wakes late again and again gets no other. */
-  #grace(now: Micros, rto: Micros): void {
+  #grace(askAt: Micros, rto: Micros, beat: Beat): void {
     if (this.graceEnd !== NEVER) return;
-    this.graceFrom = now;
-    this.graceEnd = now + Math.max(3 * rto, GRACE);
+    this.graceFrom = askAt;
+    // A process that is always slow sees its own stalls in the round trip.
+    this.graceEnd = askAt + Math.max(Math.min(3 * rto, beat.rxDetection), GRACE);
   }
 
   /**
    * A sample of the wall clock, us, taken at `at`. `null`: it runs as it should, or the peer has to be asked first (then {@link graceEnd} is set).
    */
-  wall(wall: Micros, at: Micros, now: Micros, beat: Beat, rto: Micros): Diagnosis | null {
+  wall(
+    wall: Micros,
+    at: Micros,
+    now: Micros,
+    askAt: Micros,
+    beat: Beat,
+    rto: Micros,
+  ): Diagnosis | null {
     const elapsed = at - this.#wallAt;
     const skew = this.#wall === NEVER ? 0 : wall - this.#wall - elapsed;
     this.#wall = wall;
     this.#wallAt = at;
-    if (Math.abs(skew) <= Math.max(SLEW, elapsed / 1_000)) return null;
+    if (Math.abs(skew) <= Math.max(SLEW, elapsed / 1_000)) {
+      if (this.#skew === 0) this.#transitBefore = this.#transit;
+      return null;
+    }
     if (skew <= beat.rxDetection) return { type: "CLOCK_STEP", span: skew };
     this.#skew += skew;
+    this.#skewAt = now;
     this.ranAgainAt = now;
-    this.#grace(now, rto);
+    this.#grace(askAt, rto, beat);
     return null;
   }
 
-  /** A heartbeat of the peer was believed; `transit` is our clock minus the peer's. Explains a skew that was open. */
-  heartbeat(transit: Micros): Diagnosis | null {
-    const fell = this.#transit === NEVER ? this.#skew : this.#transit - transit;
+  /**
+   * A PING came too fast. True: the peer's clock went on so much further than ours that this machine seems to have slept, and the wall clock
+   * has not been asked since.
+   */
+  early(transit: Micros, beat: Beat): boolean {
+    if (this.#wall === NEVER || this.#transitBefore - transit <= beat.rxDetection) return false;
+    if (this.#skew === 0) this.#early++;
+    return true;
+  }
+
+  /** Behind a sample of the wall clock: how many such PINGs it did not explain. */
+  takeEarly(): number {
+    const early = this.#skew === 0 ? this.#early : 0;
+    this.#early = 0;
+    return early;
+  }
+
+  /**
+   * A heartbeat of the peer was believed; `transit` is our clock minus the peer's. Explains a skew that was open.
+   *
+   * @param askedAt when the question was sent that it answers, or -1. Other heartbeats may be from before: they prove sleep, but no step.
+   */
+  heartbeat(transit: Micros, askedAt: Micros): Diagnosis | null {
+    const fell = this.#transitBefore - transit;
     this.#transit = transit;
     if (this.#skew === 0) return null;
     const span = this.#skew;
+    const slept = 2 * Math.abs(fell - span) < span;
+    if (!slept && askedAt < this.#skewAt) return null;
     this.#skew = 0;
-    if (2 * Math.abs(fell - span) >= span) return { type: "CLOCK_STEP", span };
+    this.#transitBefore = transit;
+    if (!slept) return { type: "CLOCK_STEP", span };
     this.unconfessed += span;
     return { type: "SUSPENDED", span };
   }
@@ -151,7 +196,10 @@ export class Blame {
     copy.#wall = this.#wall;
     copy.#wallAt = this.#wallAt;
     copy.#skew = this.#skew;
+    copy.#skewAt = this.#skewAt;
     copy.#transit = this.#transit;
+    copy.#transitBefore = this.#transitBefore;
+    copy.#early = this.#early;
     return copy;
   }
 
@@ -160,7 +208,10 @@ export class Blame {
     const grace = this.graceEnd === NEVER ? "-" : `${this.graceFrom - now}:${this.graceEnd - now}`;
     const wall = this.#wall === NEVER ? "-" : `${this.#wall - this.#wallAt}:${this.#wallAt - now}`;
     const ran = this.ranAgainAt < 0 ? "-" : this.ranAgainAt - now;
-    const spans = [this.inbound, this.outbound, this.unconfessed, this.#skew, this.#transit];
-    return `${spans.join(",")},${grace},${wall},${ran}`;
+    const told = this.confessedAt < 0 ? "-" : this.confessedAt - now;
+    const skewAt = this.#skew === 0 ? 0 : this.#skewAt - now;
+    const spans = [skewAt, this.inbound, this.outbound, this.unconfessed, this.#skew, this.#early];
+    const transits = [this.#transit, this.#transitBefore];
+    return `${spans.join(",")},${transits.join(",")},${grace},${wall},${ran},${told}`;
   }
 }

@@ -57,8 +57,13 @@ export class TokenBucket {
     return true;
   }
 
-  /** Who takes did not run since then: what came in that time comes now, and is held against that time. */
-  excuse(since: Micros, now: Micros): void {
+  /**
+   * Who takes did not run since then: what came in that time comes now, and is held against that time.
+   *
+   * @param known it is known only now, and something of that time was taken before
+   */
+  excuse(since: Micros, now: Micros, known: boolean): void {
+    if (known) this.#fullAt = Math.max(since, this.#fullAt - (now - since));
     if (now >= this.#excusedUntil) this.#excusedSince = since;
     this.#excusedSince = Math.min(this.#excusedSince, since);
     this.#excusedUntil = now + BEHIND;
@@ -71,9 +76,9 @@ export class TokenBucket {
     this.#fullAt = Math.min(Math.max(this.#fullAt, now) + this.#period, lowest);
   }
 
-  /** When a token is there: `now` if one is. */
-  readyAt(now: Micros): Micros {
-    return Math.max(now, this.#fullAt - (this.#depth - 1) * this.#period);
+  /** When a token is there, or not more than `debt` are missing with it: `now` if so. */
+  readyAt(now: Micros, debt = 0): Micros {
+    return Math.max(now, this.#fullAt - (this.#depth - 1 + debt) * this.#period);
   }
 
   /**

@@ -46,9 +46,9 @@ export class HeartbeatChecks {
     this.#bucket.retune(pingPeriod(beat.policedInterval), pingDepth(beat.peerMultiplier), now);
   }
 
-  /** This process did not run since then, and reads at once what came meanwhile. */
-  excuse(since: Micros, now: Micros): void {
-    this.#bucket.excuse(since, now);
+  /** This process did not run since then, and reads at once what came meanwhile; `known` only now, behind some of that. */
+  excuse(since: Micros, now: Micros, known = false): void {
+    this.#bucket.excuse(since, now, known);
   }
 
   /** Checks a PING, and believes it if nothing is wrong. One that comes too fast is right in itself, so the next is held against it. */

@@ -47,7 +47,10 @@ export class Liveness {
   #inbound: Watch;
   #outbound: Watch;
   #delay: Micros;
+  #sentAt: Micros;
   #askedAt: Micros;
+  /** When the PING may go that was wanted sooner than the peer allows; {@link NEVER}: none was. */
+  #wantedAt: Micros = NEVER;
   #lastHeard: Micros;
   /** The suspicion that was told and has not ended. */
   #suspected: Verdict | null = null;
@@ -74,7 +77,9 @@ export class Liveness {
       this.#inbound = from.#inbound.clone(timers);
       this.#outbound = from.#outbound.clone(timers);
       this.#delay = from.#delay;
+      this.#sentAt = from.#sentAt;
       this.#askedAt = from.#askedAt;
+      this.#wantedAt = from.#wantedAt;
       this.#lastHeard = from.#lastHeard;
       this.#suspected = from.#suspected;
       return;
@@ -86,6 +91,7 @@ export class Liveness {
     this.#outbound = new Watch(Timer.OUTBOUND, timers);
     this.#delay = this.#draw();
     this.#askedAt = now;
+    this.#sentAt = now;
     this.#lastHeard = now;
     this.sent(now);
     this.heard(now);
@@ -101,8 +107,10 @@ export class Liveness {
     this.#beat = beat;
     this.detector.retune(beat.rxDetection);
     this.#allowance.retune(askPeriod(beat.txInterval), beat.multiplier, now);
-    this.#delay = this.#draw();
-    this.sent(now);
+    // Sooner at once, later from the next PING on: the last one promised when the next frame comes, and the peer may count on that.
+    this.#delay = Math.min(this.#delay, this.#draw());
+    if (this.#wantedAt !== NEVER) this.#wantedAt = this.#allowance.readyAt(now);
+    this.sent(this.#sentAt);
     this.#inbound.again(this.#suspectInboundAt(), this.#convictInboundAt());
     this.#watchOutbound();
   }
@@ -121,9 +129,11 @@ export class Liveness {
 
   /** A frame of ours was written. */
   sent(now: Micros): void {
+    this.#sentAt = now;
     const idle = now + this.#delay;
     const ask = this.#askedAt + PROBE_INTERVALS * this.#beat.txInterval;
-    this.#timers.set(Timer.BEAT, idle < ask ? idle : ask);
+    const due = idle < ask ? idle : ask;
+    this.#timers.set(Timer.BEAT, due < this.#wantedAt ? due : this.#wantedAt);
   }
 
   /**
@@ -135,6 +145,7 @@ export class Liveness {
     this.sequence = (this.sequence + 1) >>> 0;
     this.#delay = this.#draw();
     this.#askedAt = now; // also when it does not ask, for want of room: else the beat would be due again at once
+    this.#wantedAt = NEVER;
     this.#allowance.force(now);
     if (asks) {
       this.probes.asked(this.sequence, now, endsAt);
@@ -150,8 +161,14 @@ export class Liveness {
   mayAsk(now: Micros): boolean {
     const readyAt = this.#allowance.readyAt(now);
     if (readyAt <= now) return true;
-    this.#timers.set(Timer.BEAT, Math.min(this.#timers.at(Timer.BEAT), readyAt));
+    this.#wantAt(readyAt);
     return false;
+  }
+
+  /** A PING is to go at this time at the latest, whatever frames go before. */
+  #wantAt(at: Micros): void {
+    this.#wantedAt = Math.min(this.#wantedAt, at);
+    if (this.#wantedAt < this.#timers.at(Timer.BEAT)) this.#timers.set(Timer.BEAT, this.#wantedAt);
   }
 
   /** Whether it is time to send a PING. */
@@ -176,6 +193,8 @@ export class Liveness {
   heard(now: Micros): Verdict | null {
     this.#lastHeard = now;
     this.detector.heard(now);
+    // What waited while this machine slept proves nothing about now.
+    if (this.blame.graceEnd !== NEVER && this.blame.waited(now)) return null;
     this.blame.heard();
     this.#inbound.trust(this.detector.suspectAt);
     return this.#suspected === null ? null : this.#relief();
@@ -186,18 +205,18 @@ export class Liveness {
    *
    * @param peerTime the peer's clock when it was sent, us, not wrapped
    * @param promise in 255ths of the agreed interval
-   * @param answer it is a PONG
+   * @param askedAt it is a PONG to a question of that time; -1: it is none
    * @param late the peer confesses in it that it did not run
    */
   heartbeat(
     now: Micros,
     peerTime: Micros,
     promise: number,
-    answer: boolean,
+    askedAt: Micros,
     late: boolean,
   ): Diagnosis | null {
     const { measures } = this;
-    const found = this.blame.heartbeat(measures.transit(peerTime, now));
+    const found = this.blame.heartbeat(measures.transit(peerTime, now), askedAt);
     if (found?.type === "SUSPENDED") {
       measures.rebase();
       this.detector.rebase();
@@ -208,11 +227,16 @@ export class Liveness {
       now,
       peerTime,
       Math.ceil(promise * this.#beat.rxInterval / 255),
-      answer,
+      askedAt >= 0,
       spans,
     );
-    this.#inbound.trust(this.detector.suspectAt);
+    if (this.blame.graceEnd === NEVER) this.#inbound.trust(this.detector.suspectAt);
     return found;
+  }
+
+  /** A PING came too fast. Whether the peer's clock says that this machine slept: then the next sample of the wall clock decides. */
+  early(peerTime: Micros, now: Micros): boolean {
+    return this.blame.early(this.measures.transit(peerTime, now), this.#beat);
   }
 
   /** Whether this process, or the peer as it said, did not run at some time after `since`. */
@@ -224,6 +248,10 @@ export class Liveness {
 
   /** A probe was answered. Returns the suspicion that this ends, if any. */
   answered(sequence: number): Verdict | null {
+    if (this.blame.graceEnd !== NEVER && this.probes.sentAt(sequence) >= this.blame.graceFrom) {
+      this.blame.heard(); // the very question that was asked then
+      this.#inbound.trust(this.detector.suspectAt);
+    }
     this.probes.answered(sequence);
     return this.#trustOutbound();
   }
@@ -316,23 +344,33 @@ export class Liveness {
 
   /** This process ran `lag` later than it was to. */
   woke(lag: Micros, now: Micros): Diagnosis {
-    const found = this.blame.woke(lag, now, this.#beat, this.measures.rto);
-    if (found.type === "SUSPENDED") this.#askAnew(now);
+    const askAt = this.#askableAt(now);
+    const found = this.blame.woke(lag, now, askAt, this.#beat, this.measures.rto);
+    if (found.type === "SUSPENDED") this.#askAnew(askAt);
     return found;
   }
 
   /** A sample of the wall clock, us, taken at `at`. Returns what it shows, if anything. */
   wall(wall: Micros, at: Micros, now: Micros): Diagnosis | null {
     const before = this.blame.graceEnd;
-    const found = this.blame.wall(wall, at, now, this.#beat, this.measures.rto);
-    if (this.blame.graceEnd !== before) this.#askAnew(now);
+    const askAt = this.#askableAt(now);
+    const found = this.blame.wall(wall, at, now, askAt, this.#beat, this.measures.rto);
+    if (this.blame.graceEnd !== before) this.#askAnew(askAt);
     return found;
   }
 
+  /**
+   * When the peer can be asked behind a suspension: at once, unless that happens so often that the peer would strike us for it. It need not be
+   * asked where its own beat comes sooner.
+   */
+  #askableAt(now: Micros): Micros {
+    return Math.min(this.#allowance.readyAt(now, 1), now + this.#beat.rxInterval);
+  }
+
   /** What was asked before a suspension says nothing any more: the peer is asked now, and both directions are watched from now. */
-  #askAnew(now: Micros): void {
-    this.#timers.set(Timer.BEAT, now);
-    this.probes.proven(now);
+  #askAnew(at: Micros): void {
+    this.#wantAt(Math.max(at, this.#allowance.readyAt(at, 1)));
+    this.probes.proven(at);
     this.#watchOutbound();
     this.#inbound.again(this.#suspectInboundAt(), this.#convictInboundAt());
   }
@@ -369,7 +407,15 @@ export class Liveness {
   /** The canonical form. */
   key(now: Micros, written: number): string {
     const { smoothed, deviation } = this.measures.roundTrip; // they make `rto`; the other measures decide nothing
-    const times = [this.#delay, this.#askedAt - now, this.#lastHeard - now, smoothed, deviation];
+    const times = [
+      this.#delay,
+      this.#sentAt - now,
+      this.#wantedAt - now,
+      this.#askedAt - now,
+      this.#lastHeard - now,
+      smoothed,
+      deviation,
+    ];
     return [
       `${times.join(",")},${this.#inbound.key()},${this.#outbound.key()},${this.#suspected}`,
       this.probes.key(now, this.sequence, written),

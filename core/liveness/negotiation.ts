@@ -8,7 +8,7 @@
  *   - sending more often, and letting the peer send less often, hold as soon as they are offered;
  *   - sending less often, and a shorter detection time because the peer may send more often, hold from PARAMS_OK on;
  *   - the terms of a peer hold when its PARAMS is read, but it is policed by the faster of its old and new interval until it
- *     answered a PING that was sent behind our PARAMS_OK: only then it is known to have read that.
+ *     answered a PING that was sent behind our PARAMS_OK, or behind the answer that declined: only then it is known to have read that.
  *
  * An offer that makes a detection time longer than the receiver is willing to wait is not confirmed. A PING goes behind each offer: its
  * answer without a PARAMS_OK before it says *declined*, and the terms before hold.
@@ -43,7 +43,10 @@ export class Negotiation {
   #peer: Terms;
   /** The peer's shortest interval that it may not have given up yet, ms. */
   #peerBefore: number;
-  /** The last PING before our PARAMS_OK, while the peer is not known to have read that; else -1. */
+  /**
+   * The last PING before our PARAMS_OK, or before the answer that declined, while the peer is not known to have read that; else -1; -2 while
+   * that answer is still to be written.
+   */
   #confirmedAfter = -1;
 
   constructor(own: Terms, peer: Terms) {
@@ -71,15 +74,16 @@ export class Negotiation {
     const rx = Math.max(peer.desiredTx, Math.max(own.requiredRx, offered.requiredRx));
     const fastest = Math.min(peer.desiredTx, this.#peerBefore);
     const policed = Math.max(fastest, Math.min(own.requiredRx, offered.requiredRx));
-    const multiplier = Math.max(own.multiplier, offered.multiplier);
+    const most = Math.max(own.multiplier, offered.multiplier);
     return {
       txInterval: toMicros(tx),
       rxInterval: toMicros(rx),
       policedInterval: toMicros(policed),
       rxDetection: peer.multiplier * toMicros(rx),
       // Who says that it may miss many intervals is given as many to answer in.
-      probeDetection: Math.max(multiplier, peer.multiplier) * toMicros(tx),
-      multiplier,
+      probeDetection: Math.max(most, peer.multiplier) * toMicros(tx),
+      // The peer judges and polices by one of the two.
+      multiplier: Math.min(own.multiplier, offered.multiplier),
       peerMultiplier: peer.multiplier,
     };
   }
@@ -137,12 +141,27 @@ export class Negotiation {
       requiredRx: terms.requiredRx ?? before.requiredRx,
       multiplier: terms.multiplier ?? before.multiplier,
     };
-    const required = Math.max(this.#own.requiredRx, this.#offered?.requiredRx ?? 0);
+    const required = Math.max(
+      this.#own.requiredRx,
+      this.#offered?.requiredRx ?? 0,
+      this.#wanted?.requiredRx ?? 0,
+    );
     if (peer.multiplier * Math.max(peer.desiredTx, required) > longest) return false;
     this.#peer = peer;
     this.#peerBefore = Math.min(this.#peerBefore, before.desiredTx);
     this.#confirmedAfter = sequence;
     return true;
+  }
+
+  /** PARAMS came and is not taken. The peer may send by it until it knows. */
+  declines(terms: Partial<Terms>): void {
+    this.#peerBefore = Math.min(this.#peerBefore, terms.desiredTx ?? this.#peerBefore);
+    this.#confirmedAfter = -2;
+  }
+
+  /** We answer a PING: that tells the peer that what it offered before and was not confirmed is declined. */
+  answers(sequence: number): void {
+    if (this.#confirmedAfter === -2) this.#confirmedAfter = sequence;
   }
 
   /** Whether our own new terms keep the peer's detection time within what we wait, ms. */
@@ -165,7 +184,7 @@ export class Negotiation {
   /** The canonical form; sequences relative to `sequence`. */
   key(sequence: number): string {
     const since = this.#offered === null ? 0 : sequence - this.#offeredAfter;
-    const proof = this.#confirmedAfter < 0 ? -1 : sequence - this.#confirmedAfter;
+    const proof = this.#confirmedAfter < 0 ? this.#confirmedAfter : sequence - this.#confirmedAfter;
     const serial = this.#serial; // it travels, so it cannot be renamed
     const terms = [this.#own, this.#offered, this.#wanted, this.#peer];
     return `${JSON.stringify(terms)}${this.#peerBefore},${serial},${since},${proof}`;
