@@ -111,7 +111,8 @@ export class Program {
     this.#child.stdin.end();
   }
 
-  kill(): void {
-    this.#child.kill("SIGKILL");
+  /** Sends a signal, more than once if need be: Deno's `child.kill` takes only the first. */
+  kill(signal: NodeJS.Signals = "SIGKILL"): void {
+    if (this.#exit === null) process.kill(this.#child.pid!, signal);
   }
 }
