@@ -24,6 +24,7 @@ const PRINTS: Readonly<Record<string, RegExp>> = {
   "places.ts": /^unix HELLO\nERR_HEARTWIRE_REFUSED Check .*\nERR_HEARTWIRE_CANCELLED .*\n$/,
   "flow.ts": /^8 MiB came back\n$/,
   "heartbeat.ts": /^the (?:server|client)[^]*pause for 600 ms[^]*pause for 4000 ms[^]*pause for 6000 ms[^]*$/,
+  "terms.ts": /^200 600\nERR_HEARTWIRE_DECLINED\nLOCAL_STALLED live true\n$/,
   "cut.ts": /^live\nsuspect\nclosed\nINBOUND_SILENT 300\n$/,
   "ending.ts":
     /^close ends the loop: 7 enough\nabort throws ERR_HEARTWIRE_ABORTED\nlog: Error: for our log only\nthrow throws ERR_HEARTWIRE_INTERNAL\ndrain ends the loop: 0 .*\n$/,
@@ -92,7 +93,8 @@ describe("docs/guide.md", () => {
       it(`${name} runs on ${runtime}`, async () => {
         const example = examples.run(name, runtime, await freePort());
         assertEquals(await example.exit, 0, example.output);
-        assertMatch(example.output, expected);
+        // On a busy machine these programs stand still now and then, and the status says so.
+        assertMatch(example.output.replaceAll(/^stalled\n/gm, ""), expected);
       });
     }
   }
