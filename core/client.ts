@@ -55,6 +55,8 @@ export class Client {
   /** Since when there is no connection. */
   #downSince: Micros = 0;
   #ending: { readonly code: number; readonly text: string } | null = null;
+  /** Until then a session without a connection may get one to end in good order over. */
+  #endBy: Micros = NEVER;
   #current: Conversation | null = null;
   /** Connections that ended but still say their last words. */
   #old: Conversation[] = [];
@@ -160,6 +162,7 @@ export class Client {
       this.#liveAt = this.#now;
       this.#session?.opened(now);
       this.#events.push({ type: "live", attempt: this.#attempt });
+      if (this.#ending !== null) connection.close(this.#ending.code, this.#ending.text, now);
     }
     if (connection.reason === null) return;
     this.#current = null;
@@ -194,7 +197,7 @@ export class Client {
   /** How long to wait before the next dial, or null for never. What the server says wins over the own back-off. */
   #delay(reason: CloseReason | DialFailure, goaway: Conversation["goaway"]): Micros | null {
     const options = this.#options.reconnect;
-    if (this.#ending !== null) return null;
+    if (this.#ending !== null) return this.#lastDial(reason);
     // Each endpoint is tried once, also by a client that does not dial again.
     if (options === null) return !this.#everLive && this.#failedDials < this.#options.endpoints ? 0 : null;
     if (this.#failedDials >= options.maxAttempts) return null;
@@ -211,6 +214,15 @@ export class Client {
       delay += toMicros(reason.retryAfter);
     }
     return this.#now + delay - this.#downSince > toMicros(options.giveUpAfter) ? null : delay;
+  }
+
+  /** How long to wait before the dial by which a session that is closing delivers what it still has; null: it ends here. */
+  #lastDial(reason: CloseReason | DialFailure): Micros | null {
+    const session = this.#session;
+    if (this.#endBy === NEVER || session === null || !session.resumable || !worthAnother(reason)) return null;
+    if (reason.kind === "dialFailed" && session.unconfirmed().length === 0) return null;
+    const delay = backoff(this.#options.reconnect!, this.#failures, this.#environment);
+    return this.#now + delay < this.#endBy ? delay : null;
   }
 
   #end(reason: CloseReason | DialFailure): void {
@@ -241,6 +253,7 @@ export class Client {
       connection.handleTimeout(now);
       this.settle(connection, now);
     }
+    if (this.#endBy <= this.#now && this.#state !== "ended" && !this.#live) return this.abort("", now);
     if (this.#due > this.#now) return;
     this.#due = NEVER;
     if (this.#state === "waiting") return this.#dial();
@@ -258,14 +271,24 @@ export class Client {
     let least = watched ? Math.min(toMillis(this.#due), this.#wall.due) : toMillis(this.#due);
     if (this.#current !== null) least = Math.min(least, this.#current.deadline());
     for (const old of this.#old) least = Math.min(least, old.deadline());
+    if (this.#state !== "ended" && !this.#live) least = Math.min(least, toMillis(this.#endBy));
     return least;
   }
 
-  /** Ends in good order: closes the connection, or stops dialling. */
+  /**
+   * Ends in good order: closes the connection, or stops dialling. A session that is between two connections gets one more to deliver what it
+   * has, within `closeTimeout`.
+   */
   close(closeCode: number, text: string, now: number): void {
     this.#enter(now);
     if (this.#state === "ended" || this.#ending !== null) return;
+    const keeps = this.#session !== null && this.#session.resumable;
     this.#ending = { code: closeCode, text };
+    if (keeps) {
+      this.#endBy = this.#now + toMicros(this.#options.closeTimeout);
+      if (this.#state === "waiting") this.#due = this.#now;
+      if (!this.#live) return;
+    }
     if (this.#current !== null) {
       this.#current.close(closeCode, text, now);
       return this.settle(this.#current, now);
@@ -278,6 +301,7 @@ export class Client {
     this.#enter(now);
     if (this.#state === "ended") return;
     this.#ending ??= { code: 0, text };
+    this.#endBy = NEVER;
     if (this.#current !== null) {
       this.#current.abort("ABORTED", text, now);
       return this.settle(this.#current, now);
