@@ -243,7 +243,7 @@ export class Connection implements Conversation {
    */
   retune(change: HeartbeatTerms, now: number): void {
     const link = this.#enter(now);
-    if (link.liveness === null || link.closeSent) throw this.#notOpen("retune");
+    if (link.liveness === null || link.closeSent || link.phase === "answering") throw this.#notOpen("retune");
     const terms = changedTerms(change, link.negotiation!.wanted);
     const longest = link.options.heartbeat.maximumDetection;
     if (!link.negotiation!.bearable(terms, longest)) {
