@@ -21,8 +21,8 @@ import {
 import { Acknowledgements } from "./acknowledgements.ts";
 import type { Address } from "./address.ts";
 import type { MessageHandler } from "./consumers.ts";
-import type { Driver } from "./driver.ts";
 import { cancelled, endError, type EndReason, notData, quiet, unacknowledged } from "./failure.ts";
+import type { SessionHost } from "./host.ts";
 import { Inbox } from "./inbox.ts";
 import { type Message, ReceivedMessage } from "./message.ts";
 import { Outbox } from "./outbox.ts";
@@ -32,27 +32,16 @@ import type { PingOptions, PingResult, SendOptions, Session, SessionStats, Signa
 import { type Lasting, type PassingChange, type SessionState, type Status, StatusFeed } from "./status.ts";
 import type { Transport } from "./transport.ts";
 
-/** What a session needs of the client or server that made it. The first three give an input and drain. */
-export interface SessionHost {
-  readonly driver: Driver<Conversation, ConnectionEvent>;
-  /** What may wait unread of earlier conversations, bytes. */
-  readonly window: number;
-  /** Whom errors name: where the peer came from, or what was dialled last. */
-  readonly peer: Address;
-  /** What outlives this connection, which has just opened; null: nothing does. */
-  sessionOf(connection: Conversation): CoreSession | null;
-  close(code: number, text: string): void;
-  abort(text: string): void;
-  /** The application's handler failed: end the session and tell the peer no more than that. */
-  fault(): void;
-  /** Tells the application that its handler failed. Must not throw. */
-  report(error: unknown): void;
-}
-
 /** What sends may wait for at most, bytes. */
 const WAITING_MAX = 16 * 2 ** 20;
 const ACCEPTED = Promise.resolve();
 const encoder = new TextEncoder();
+
+/** The payload of what is to be sent; null: it is none. */
+function bytesOf(data: unknown): Uint8Array | null {
+  if (typeof data === "string") return encoder.encode(data);
+  return data instanceof Uint8Array ? data : null;
+}
 
 /** A session that is or was connected. */
 export class LiveSession implements Session {
@@ -119,9 +108,7 @@ export class LiveSession implements Session {
     if (connection !== this.#connection) return;
     switch (event.type) {
       case "message":
-        return this.#inbox.push(
-          new ReceivedMessage(event.bytes, event.owned, event.position, this.#source(connection)),
-        );
+        return this.#inbox.push(this.#message(connection, event));
       case "processed":
         return this.#acknowledgements.processed(event.position);
       case "writable":
@@ -167,6 +154,11 @@ export class LiveSession implements Session {
 
   #pass(change: PassingChange): void {
     this.#feed.pass(change, this.#host.driver.now());
+  }
+
+  #message(connection: Conversation, event: ConnectionEvent & { type: "message" }): ReceivedMessage<object> {
+    const { bytes, owned, position, volatile } = event;
+    return new ReceivedMessage(bytes, owned, position, this.#source(connection), volatile);
   }
 
   /** What a message belongs to: positions count in one session, or in one connection where nothing outlives it. */
@@ -340,10 +332,8 @@ export class LiveSession implements Session {
       return quiet(Promise.reject(this.#unsendable()));
     }
     if (acknowledged === true && this.#last!.agreement?.version === 0) return this.#refused(unacknowledged());
-    let bytes: Uint8Array;
-    if (typeof data === "string") bytes = encoder.encode(data);
-    else if (data instanceof Uint8Array) bytes = data;
-    else return this.#refused(notData(data));
+    const bytes = bytesOf(data);
+    if (bytes === null) return this.#refused(notData(data));
     if (!this.#outbox.empty) return this.#waitToSend(bytes, options);
     const now = this.#host.driver.now();
     let result: "accepted" | "blocked";
@@ -365,6 +355,24 @@ export class LiveSession implements Session {
       acknowledged === true ? () => this.#acknowledgement() : null,
     );
     return accepted;
+  }
+
+  sendVolatile(data: string | Uint8Array): boolean {
+    const bytes = bytesOf(data);
+    if (bytes === null) throw notData(data);
+    const connection = this.#connection;
+    if (connection === null || this.#closing) {
+      if (this.#goesOn && !this.#closing) return false;
+      throw this.#unsendable();
+    }
+    const now = this.#host.driver.now();
+    try {
+      return connection.sendVolatile(bytes, now) === "sent";
+    } catch (error) {
+      throw this.#explained(error);
+    } finally {
+      this.#host.driver.done(connection, now);
+    }
   }
 
   /** Settles when the message that was accepted last was processed. */

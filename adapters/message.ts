@@ -13,6 +13,8 @@ export interface Message {
   readonly bytes: Uint8Array;
   /** Where the message ends in the order of this conversation, in chunks of 16 KiB: rises from message to message. */
   readonly position: number;
+  /** It was sent by `sendVolatile`: it came at most once, and perhaps before messages that were sent earlier. */
+  readonly volatile: boolean;
   /** The payload as UTF-8; what is not valid becomes U+FFFD. */
   text(): string;
   /** The payload as JSON. Throws `SyntaxError` when it is not. */
@@ -25,12 +27,14 @@ const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 export class ReceivedMessage<Source> implements Message {
   readonly bytes: Uint8Array;
   readonly position: number;
+  readonly volatile: boolean;
   readonly #source: Source;
 
   /** Copies `bytes` unless `owned`. */
-  constructor(bytes: Uint8Array, owned: boolean, position: number, source: Source) {
+  constructor(bytes: Uint8Array, owned: boolean, position: number, source: Source, volatile = false) {
     this.bytes = owned ? bytes : new Uint8Array(bytes);
     this.position = position;
+    this.volatile = volatile;
     this.#source = source;
   }
 

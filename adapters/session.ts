@@ -89,6 +89,15 @@ export interface Session extends AsyncIterable<Message>, AsyncDisposable {
   send(data: string | Uint8Array, options?: SendOptions): Promise<void>;
 
   /**
+   * Sends a message at most once: at once, or not at all. It may overtake messages that wait, and is never sent again. True: it was sent. False: it
+   * was dropped, because the way is blocked or there is no connection at this time. For what is worthless when it is late.
+   *
+   * Throws {@link HeartwireError}: `ERR_HEARTWIRE_MESSAGE_TOO_LARGE` (16,384 bytes fit), `_CLOSED`, `_NOT_CONNECTED`, `_DATA`, `_UNSUPPORTED`
+   * (another profile than "heartwire").
+   */
+  sendVolatile(data: string | Uint8Array): boolean;
+
+  /**
    * The messages, one by one; `for await (const message of session)` is the same. A message counts as processed when the next one is
    * asked for or the loop is left; until then its bytes are not credited to the peer. Leaving the loop leaves the session open.
    *

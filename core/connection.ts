@@ -18,7 +18,7 @@ import { HeartwireError, numberOption, optionError } from "./errors.ts";
 import type { Agreement, CloseReason, ConnectionEvent } from "./events.ts";
 import { nonce, offer, ownTerms } from "./handshake.ts";
 import { expire, watchFrame } from "./expire.ts";
-import { checkSize, type SessionState } from "./flow/session_state.ts";
+import { checkSize, checkVolatile, type SessionState } from "./flow/session_state.ts";
 import { Link } from "./link.ts";
 import type { SocketAction } from "./machine.ts";
 import { type ConnectionOptions, resolveConnection } from "./options.ts";
@@ -26,13 +26,15 @@ import type { Phase, Role } from "./phases.ts";
 import { Receiver, unacceptable } from "./receive.ts";
 import { type Admission, type Carried, resumeAt, sessionHello, sessionWelcome } from "./resume.ts";
 import type { ConnectionStats } from "./stats.ts";
-import { detection, measured } from "./measured.ts";
+import { connectionStats } from "./measured.ts";
 import { changedTerms, type HeartbeatTerms } from "./terms.ts";
 import { toMicros, toMillis } from "./time.ts";
 import { Timer } from "./timers.ts";
 import type { HelloFrame } from "./wire/frames.ts";
-import type { Parameters } from "./wire/parameters.ts";
 import { SCOPE_CONNECTION, SCOPE_SESSION } from "./wire/registry.ts";
+
+/** A volatile message is dropped when more than this waits for the transport, bytes: a heartbeat must not wait behind many of them. */
+const VOLATILE_PENDING = 16_384;
 
 /** The longest wait that a peer can be told, ms. */
 const DAY = 86_400_000;
@@ -103,11 +105,6 @@ export class Connection implements Conversation {
   /** How it ended; null while it has not. */
   get reason(): CloseReason | null {
     return this.#link.reason;
-  }
-
-  /** What the client offered, while the phase is "deciding"; else null. */
-  get offered(): Parameters | null {
-    return this.#link.hello?.parameters ?? null;
   }
 
   /** The client's HELLO, while the phase is "deciding"; else null. */
@@ -202,6 +199,22 @@ export class Connection implements Conversation {
     link.outbound.push(payload);
     link.counters.messagesSent++;
     return "accepted";
+  }
+
+  /** {@inheritDoc Conversation.sendVolatile} */
+  sendVolatile(payload: Uint8Array, now: number): "sent" | "dropped" {
+    const link = this.#enter(now);
+    if (!(payload instanceof Uint8Array)) throw optionError("payload", "a Uint8Array", typeof payload);
+    if (link.liveness === null || link.closing !== null || link.closeSent) {
+      throw this.#notOpen("sendVolatile");
+    }
+    checkVolatile(payload.length, link.outbound);
+    if (link.transmit.control.pending > VOLATILE_PENDING || !link.outbound.spend(payload.length)) {
+      return "dropped";
+    }
+    link.write({ kind: "volatile", payload });
+    link.counters.messagesSent++;
+    return "sent";
   }
 
   /** The application finished the message with this position, and all before it: credit flows back to the peer. */
@@ -417,18 +430,8 @@ export class Connection implements Conversation {
 
   /** {@inheritDoc Conversation.stats} */
   stats(now?: number): ConnectionStats {
-    const { counters, transmit, outbound, measures, liveness } = this.#link;
-    const at = now === undefined ? this.#link.now : Math.max(this.#link.now, toMicros(now));
-    return {
-      ...counters,
-      bytesSent: transmit.total,
-      ...measured(measures),
-      detection: liveness === null ? null : detection(liveness, at),
-      queued: outbound.pending,
-      accepted: outbound.accepted,
-      acknowledged: outbound.received,
-      processed: outbound.processed,
-    };
+    const link = this.#link;
+    return connectionStats(link, now === undefined ? link.now : Math.max(link.now, toMicros(now)));
   }
 
   /** A copy that goes on independently, with entropy of its own. Drain events before. */

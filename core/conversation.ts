@@ -48,6 +48,12 @@ export interface Conversation extends Machine<ConnectionEvent> {
    * @throws HeartwireError ERR_HEARTWIRE_NOT_OPEN, ERR_HEARTWIRE_MESSAGE_TOO_LARGE, ERR_HEARTWIRE_UNSUPPORTED
    */
   send(payload: Uint8Array, now: number): "accepted" | "blocked";
+  /**
+   * Sends a message of one chunk at most once: at once, or not at all. It may overtake others. "dropped": the way is blocked.
+   *
+   * @throws HeartwireError ERR_HEARTWIRE_NOT_OPEN, ERR_HEARTWIRE_MESSAGE_TOO_LARGE, ERR_HEARTWIRE_UNSUPPORTED
+   */
+  sendVolatile(payload: Uint8Array, now: number): "sent" | "dropped";
   /** The application finished the message with this position, and all before it. */
   consumed(position: number, now: number): void;
   /**

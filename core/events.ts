@@ -124,6 +124,8 @@ export type ConnectionEvent =
     readonly bytes: Uint8Array;
     readonly position: number;
     readonly owned: boolean;
+    /** It came at most once, and perhaps before messages that were sent earlier. */
+    readonly volatile: boolean;
   }
   /** After "blocked": `send` will accept again. */
   | { readonly type: "writable" }

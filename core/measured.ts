@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Link } from "./link.ts";
 import { Accrual } from "./liveness/accrual.ts";
 import type { Liveness } from "./liveness/liveness.ts";
 import type { Measures } from "./liveness/measures.ts";
@@ -12,8 +13,23 @@ import type { RoundTrip } from "./liveness/rtt.ts";
 import type { ConnectionStats, DetectionStats, OneWayStats } from "./stats.ts";
 import { type Micros, toMillis } from "./time.ts";
 
+/** Counters and measures of a connection, as of `now`. */
+export function connectionStats(link: Link, now: Micros): ConnectionStats {
+  const { counters, transmit, outbound, measures, liveness } = link;
+  return {
+    ...counters,
+    bytesSent: transmit.total,
+    ...measured(measures),
+    detection: liveness === null ? null : detection(liveness, now),
+    queued: outbound.pending,
+    accepted: outbound.accepted,
+    acknowledged: outbound.received,
+    processed: outbound.processed,
+  };
+}
+
 /** Round trip, clock and directions. */
-export function measured(measures: Measures | null): Pick<ConnectionStats, "rtt" | "clock" | "oneWay"> {
+function measured(measures: Measures | null): Pick<ConnectionStats, "rtt" | "clock" | "oneWay"> {
   if (measures === null) return { rtt: null, clock: null, oneWay: null };
   const { roundTrip, clock, inbound, outbound } = measures;
   return {
@@ -39,7 +55,7 @@ function oneWay({ excess, jitter }: OneWay): OneWayStats {
 }
 
 /** How silence is judged at `now`. */
-export function detection(liveness: Liveness, now: Micros): DetectionStats {
+function detection(liveness: Liveness, now: Micros): DetectionStats {
   const { suspectAt, convictAt } = liveness.silence;
   const { detector } = liveness;
   const learned = detector instanceof Accrual ? detector : null;

@@ -81,7 +81,19 @@ export class Receiver implements FrameSink {
     const bytes = inbound.message;
     if (bytes === null) return;
     link.counters.messagesReceived++;
-    link.events.push({ type: "message", bytes, position: inbound.received, owned: bytes !== payload });
+    const owned = bytes !== payload;
+    link.events.push({ type: "message", bytes, position: inbound.received, owned, volatile: false });
+  }
+
+  #volatile(payload: Uint8Array): void {
+    const link = this.#link;
+    const { inbound } = link;
+    if (!inbound.volatile(payload.length)) {
+      return link.fail("CREDIT_EXCEEDED", `a volatile message of ${payload.length} bytes`);
+    }
+    link.counters.messagesReceived++;
+    const position = inbound.received;
+    link.emit({ type: "message", bytes: payload, position, owned: false, volatile: true });
   }
 
   ping(
@@ -254,6 +266,8 @@ export class Receiver implements FrameSink {
         return this.#params(frame);
       case "paramsOk":
         return this.#paramsOk(frame.serial);
+      case "volatile":
+        return this.#volatile(frame.payload);
       case "close":
         return this.#close(frame);
       case "error": {

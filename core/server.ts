@@ -165,7 +165,7 @@ export class Server {
   /** Nothing speaks against this client but, maybe, the budget. */
   #admit(entry: Entry, now: number): void {
     const { connection } = entry;
-    const offered = connection instanceof Connection ? connection.offered : null;
+    const offered = connection instanceof Connection ? connection.hello?.parameters ?? null : null;
     if (this.#budget === null || offered === null) return this.#welcome(entry, now);
     const longest = this.#options.heartbeat.maximumDetection / offered.multiplier!;
     entry.seat = this.#budget.join(entry, offered.desiredTx!, longest, toMicros(now));

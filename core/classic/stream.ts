@@ -121,7 +121,7 @@ export abstract class StreamConversation implements Conversation {
     this.received++;
     this.#unfinished.push({ position: this.received, bytes: bytes.length });
     this.#unfinishedBytes += bytes.length;
-    this.emit({ type: "message", bytes, position: this.received, owned });
+    this.emit({ type: "message", bytes, position: this.received, owned, volatile: false });
   }
 
   /** From now on the peer owes a sign of life. */
@@ -325,6 +325,10 @@ export abstract class StreamConversation implements Conversation {
   }
 
   /** Nothing is said: these protocols know no announcement. */
+  sendVolatile(): never {
+    throw this.unsupported("sendVolatile");
+  }
+
   get retuning(): boolean {
     return false;
   }

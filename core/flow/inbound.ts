@@ -72,6 +72,16 @@ export class Inbound {
     return null;
   }
 
+  /** A volatile message of this size came. False: it is beyond the credit. It counts as finished with the last message before it. */
+  volatile(size: number): boolean {
+    const cost = this.#cost + size + CHUNK_COST;
+    if (cost > this.limit) return false;
+    this.#cost = cost;
+    this.#positions.push(this.received);
+    this.#costs.push(cost);
+    return true;
+  }
+
   #append(payload: Uint8Array): void {
     const length = this.#length + payload.length;
     if (this.#parts === null || this.#parts.length < length) {

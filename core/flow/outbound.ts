@@ -222,6 +222,14 @@ export class Outbound {
     return true;
   }
 
+  /** A volatile message of this size leaves at once. False: the credit does not suffice, and nothing was counted. */
+  spend(size: number): boolean {
+    const cost = this.#cost + size + CHUNK_COST;
+    if (cost > this.limit) return false;
+    this.#cost = cost;
+    return true;
+  }
+
   /** Raises the credit. Returns whether the limit can be. */
   grant(limit: number): boolean {
     if (limit < this.limit) return false;

@@ -15,6 +15,7 @@ import { HeartwireError } from "../errors.ts";
 import type { CloseReason } from "../events.ts";
 import type { ResolvedConnection } from "../options.ts";
 import type { Parameters } from "../wire/parameters.ts";
+import { MAX_CHUNK } from "../wire/registry.ts";
 import { Inbound } from "./inbound.ts";
 import { Outbound } from "./outbound.ts";
 
@@ -129,6 +130,15 @@ export function checkSize(size: number, outbound: Outbound): void {
         : "Raise maxMessage at the receiver, or send less at a time.",
     },
   );
+}
+
+/** Checks that a message can be sent as a volatile one. */
+export function checkVolatile(size: number, outbound: Outbound): void {
+  const most = Math.min(outbound.maxMessage, MAX_CHUNK);
+  if (size <= most) return;
+  throw new HeartwireError("MESSAGE_TOO_LARGE", `a volatile message of ${size} bytes, ${most} fit`, {
+    hint: "A volatile message is one chunk; send longer ones in order.",
+  });
 }
 
 /** The positions that a HELLO, WELCOME or REJECT carries. */

@@ -36,7 +36,7 @@ goaway        !          !           !          open       .         .       .  
 close         !          !           !          closed     closed    closed  answering !         -
 error         closed     closed      closed     closed     closed    closed  closed    closed    -
 data          !          !           !          open       .         .       .         !         -
-volatile      !          !           !          ?          ?         ?       ?         !         -
+volatile      !          !           !          open       .         .       .         !         -
 request       !          !           !          ?          ?         ?       ?         !         -
 reply         !          !           !          ?          ?         ?       ?         !         -
 cancel        !          !           !          ?          ?         ?       ?         !         -

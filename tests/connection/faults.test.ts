@@ -94,7 +94,6 @@ const OPEN: Partial<Record<Code, readonly Open[]>> = {
   PARAMETER_INVALID: [{ what: "an interval of 9 ms", bytes: [raw(FrameType.PARAMS, [1, 1, 1, 9])] }],
   PARAMETER_DUPLICATE: [{ what: "two intervals", bytes: [raw(FrameType.PARAMS, [1, 1, 1, 20, 1, 1, 20])] }],
   UNSUPPORTED: [
-    { what: "VOLATILE", bytes: [control({ kind: "volatile", payload: chunk(1) })] },
     { what: "CANCEL", bytes: [control({ kind: "cancel", sequence: 1, id: 1 })] },
   ],
   SEQUENCE: [
@@ -120,6 +119,11 @@ const OPEN: Partial<Record<Code, readonly Open[]>> = {
     {
       what: "more than the window",
       bytes: [data(1, chunk(16_384), FIRST), data(2, chunk(3_000), 0), data(3, chunk(15_000), LAST)],
+    },
+    {
+      what: "volatile messages beyond the window, finished or not",
+      before: (subject) => subject.consumes = false,
+      bytes: [1, 2, 3].map(() => control({ kind: "volatile", payload: chunk(16_000) })),
     },
     {
       what: "chunks of nothing",

@@ -169,13 +169,13 @@ describe("order", () => {
       }
       assertEquals(server.phase, "deciding");
       assertEquals(server.events, []);
-      assertEquals(server.connection.offered!.credit, OFFER.credit);
+      assertEquals(server.connection.hello!.parameters.credit, OFFER.credit);
       server.pass(9_000);
       assertEquals(server.raw.length, 0);
       if (verdict === "accept") server.act((connection, now) => connection.accept(now));
       else server.act((connection, now) => connection.reject("BUSY", 0, "", now));
       assertEquals(server.kinds, ["preface", verdict === "accept" ? "welcome" : "reject"]);
-      assertEquals(server.connection.offered, null);
+      assertEquals(server.connection.hello, null);
     }
   });
 
