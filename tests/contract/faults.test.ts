@@ -25,9 +25,10 @@ const BEAT = { heartbeat: { interval: 100, multiplier: 3, minimumInterval: 10 } 
 /** What a busy machine may add to a bound, ms. */
 const SLACK = 400;
 
+/** The states, without what passes: a busy machine stands still now and then. */
 async function record(session: Session): Promise<string[]> {
   const seen: string[] = [];
-  for await (const status of session.status()) seen.push(status.state);
+  for await (const status of session.status()) if (!("during" in status)) seen.push(status.state);
   return seen;
 }
 
@@ -114,7 +115,7 @@ describe(`faults on ${runtime}`, () => {
     const session = await connect(proxy.url, options);
     const seen: Status[] = [];
     void (async () => {
-      for await (const status of session.status()) seen.push(status);
+      for await (const status of session.status()) if (!("during" in status)) seen.push(status);
     })();
     await session.send("one");
     assertEquals(await nextText(session), "one");
