@@ -160,16 +160,16 @@ export class Client {
       this.#everLive = true;
       this.#failedDials = 0;
       this.#liveAt = this.#now;
-      this.#session?.opened(now);
+      this.#session?.opened();
       this.#events.push({ type: "live", attempt: this.#attempt });
       if (this.#ending !== null) connection.close(this.#ending.code, this.#ending.text, now);
     }
     if (connection.reason === null) return;
     this.#current = null;
     if (this.#session !== null) {
-      const state = this.#session.connection!.session;
-      const goesOn = state !== null && (state.grant === null || state.survives(connection.reason));
-      this.#session.state = goesOn ? state : SessionState.begin(this.#options, this.#environment);
+      const state = this.#session.connection!.session!;
+      const goesOn = state.grant === null || state.survives(connection.reason);
+      this.#session.state = goesOn ? state : state.anew(this.#options, this.#environment);
       this.#session.connection = null;
     }
     if (connection.socketAction() !== "destroy") this.#old.push(connection);

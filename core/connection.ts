@@ -24,7 +24,7 @@ import type { SocketAction } from "./machine.ts";
 import { type ConnectionOptions, resolveConnection } from "./options.ts";
 import type { Phase, Role } from "./phases.ts";
 import { Receiver, unacceptable } from "./receive.ts";
-import { type Admission, type Carried, resumeAt, sessionHello, sessionWelcome } from "./resume.ts";
+import { type Admission, type Carried, carry, resumeAt, sessionHello, sessionWelcome } from "./resume.ts";
 import type { ConnectionStats } from "./stats.ts";
 import { connectionStats } from "./measured.ts";
 import { changedTerms, type HeartbeatTerms } from "./terms.ts";
@@ -193,7 +193,7 @@ export class Connection implements Conversation {
     if (link.liveness === null || link.closing !== null || link.closeSent) throw this.#notOpen("send");
     checkSize(payload.length, link.outbound);
     if (!link.outbound.hasRoom(payload.length)) {
-      link.blocked = Math.max(link.blocked, payload.length);
+      link.outbound.blocked = Math.max(link.outbound.blocked, payload.length);
       return "blocked";
     }
     link.outbound.push(payload);
@@ -335,7 +335,7 @@ export class Connection implements Conversation {
     if (link.hello === null) return;
     const terms = ownTerms(link.options, minimumInterval);
     const hello = link.hello.parameters;
-    if (admission !== undefined) link.carry(admission.state);
+    if (admission !== undefined) carry(link, admission.state);
     if (!link.converse(hello, terms)) {
       return this.reject("HEARTBEAT_UNACCEPTABLE", 0, unacceptable(link), now);
     }
@@ -363,13 +363,6 @@ export class Connection implements Conversation {
       hint: "Wait for the event open, and stop at closing or closed.",
       retryable: this.#link.reason === null && !this.#link.conversing,
     });
-  }
-
-  /** The application waits for room for a message of this size, bytes: `writable` follows. */
-  awaitRoom(size: number, now: number): void {
-    const link = this.#enter(now);
-    link.blocked = Math.max(link.blocked, size);
-    link.roomy();
   }
 
   /** Server: another connection goes on with the session. */

@@ -27,6 +27,7 @@ import { Negotiation } from "./liveness/negotiation.ts";
 import type { SocketAction } from "./machine.ts";
 import type { ResolvedConnection } from "./options.ts";
 import type { Phase, Role } from "./phases.ts";
+import { catchUp } from "./resume.ts";
 import { Counters } from "./stats.ts";
 import { type Micros, NEVER, toMillis } from "./time.ts";
 import { Timer, Timers } from "./timers.ts";
@@ -80,8 +81,9 @@ export class Link {
   version = 0;
   /** What outlives this connection; null: nothing does. */
   session: SessionState | null;
-  /** It went on where it was. */
+  /** It went on where it was; and the peer had processed more by then than was known here. */
   resumed = false;
+  caughtUp = false;
   /** The handshake was completed, whatever became of it. */
   opened = false;
   /** The client's HELLO, while the server decides. */
@@ -89,8 +91,6 @@ export class Link {
   reason: CloseReason | null = null;
   action: SocketAction = "keep";
   eof = false;
-  /** The longest message to which `send` said "blocked", bytes; -1 = none since `writable`. */
-  blocked = -1;
   /** What the application wants to end with, and what the peer ended with. */
   closing: Said | null = null;
   /** What it wants to end with once it has finished the messages that it has. */
@@ -99,7 +99,7 @@ export class Link {
   closeSent = false;
   /** The peer announced that this connection ends; ms until it may be dialled again, and the jitter's width. */
   goaway: { readonly retryAfter: number; readonly jitter: number } | null = null;
-  /** Cost of chunks that no ACK covers, and what the last one said. */
+  /** Cost of chunks that no ACK covers, and what the last one, or the handshake, said. */
   unacknowledged = 0;
   ackedReceived = 0;
   ackedProcessed = 0;
@@ -126,13 +126,8 @@ export class Link {
     this.session = session;
     this.inbound = session?.inbound ?? new Inbound(options.maxMessage, options.window);
     this.outbound = session?.outbound ?? new Outbound(environment, options.sendBuffer);
-  }
-
-  /** From now on this connection carries another session. */
-  carry(session: SessionState): void {
-    this.session = session;
-    this.inbound = session.inbound;
-    this.outbound = session.outbound;
+    this.ackedReceived = this.inbound.received;
+    this.ackedProcessed = this.inbound.processed;
   }
 
   /** Whether messages flow. */
@@ -249,9 +244,6 @@ export class Link {
     this.agreement = agreement(beat, this.version, peer);
     this.outbound.limit = peer.credit ?? 0;
     this.outbound.maxMessage = this.agreement.maxMessage;
-    // The handshake told them.
-    this.ackedReceived = this.inbound.received;
-    this.ackedProcessed = this.inbound.processed;
     this.checks = new HeartbeatChecks(beat, this.now);
     this.decoder.frameLimit = FRAME_LIMIT;
     return true;
@@ -269,6 +261,7 @@ export class Link {
     this.patience = patience(beat);
     if (this.wall !== null) this.liveness.wall(this.wall.wall, this.wall.at, this.now);
     this.emit({ type: "open", agreement: this.agreement!, resumed: this.resumed });
+    catchUp(this);
   }
 
   /** The terms changed, ours or the peer's. */
@@ -364,8 +357,8 @@ export class Link {
 
   /** After "blocked": tells when there is room again. */
   roomy(): void {
-    if (this.blocked < 0 || !this.conversing || !this.outbound.roomy(this.blocked)) return;
-    this.blocked = -1;
+    if (!this.conversing || !this.outbound.roomy) return;
+    this.outbound.blocked = -1;
     this.emit({ type: "writable" });
   }
 
@@ -434,7 +427,7 @@ export class Link {
     const { received } = this.inbound;
     const owed = [this.unacknowledged, received - this.ackedReceived, received - this.ackedProcessed];
     return [
-      `${this.role} ${this.phase} ${this.action} ${this.version} ${flags} ${this.blocked} ${ends} ${offers}`,
+      `${this.role} ${this.phase} ${this.action} ${this.version} ${flags} ${ends} ${offers}`,
       this.timers.key(now),
       this.decoder.key(),
       this.inbound.key(),

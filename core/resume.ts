@@ -8,7 +8,7 @@
  */
 
 import { resumeProof } from "./crypto/proof.ts";
-import { type Positions, positionsOf, SessionState } from "./flow/session_state.ts";
+import { type Positions, positionsOf, type SessionState } from "./flow/session_state.ts";
 import type { Link } from "./link.ts";
 import type { Parameters } from "./wire/parameters.ts";
 
@@ -60,15 +60,33 @@ export function sessionWelcome({ state, resumed, previous }: Admission): Paramet
   return { ...common, secret: grant.secret, ...(previous ?? {}) };
 }
 
-/** A server goes on with a session of which this HELLO has proved to know. */
-export function resumeAt(link: Link, hello: Parameters): void {
+/** From now on this connection carries another session, whose positions the handshake tells. */
+export function carry(link: Link, session: SessionState): void {
+  link.session = session;
+  link.inbound = session.inbound;
+  link.outbound = session.outbound;
+  link.ackedReceived = link.inbound.received;
+  link.ackedProcessed = link.inbound.processed;
+}
+
+/** Goes on with a session: the peer proved to know of it, or granted it, in these parameters. */
+export function resumeAt(link: Link, peer: Parameters): void {
+  const { received, processed } = positionsOf(peer);
   link.resumed = true;
-  link.session!.outbound.resume(
-    hello.received!,
-    hello.processed!,
-    hello.credit ?? 0,
-    link.agreement!.maxMessage,
-  );
+  link.caughtUp = processed > link.outbound.processed;
+  link.outbound.resume(received, processed, peer.credit ?? 0, link.agreement!.maxMessage);
+}
+
+/**
+ * The handshake is complete: tells the application what it brought, and the peer what changed since our part of it was written. The
+ * application may have finished messages meanwhile, and nothing else would tell.
+ */
+export function catchUp(link: Link): void {
+  const { inbound, outbound } = link;
+  if (link.caughtUp) link.emit({ type: "processed", position: outbound.processed });
+  if (inbound.processed > link.ackedProcessed) link.oweAck();
+  link.grant();
+  link.roomy();
 }
 
 /**
@@ -86,8 +104,7 @@ export function readWelcome(link: Link, welcome: Parameters): string | null {
     if (!session.fits(peer)) {
       return `WELCOME resumes at ${JSON.stringify(peer)}, we are at ${JSON.stringify(session.positions)}`;
     }
-    session.outbound.resume(peer.received, peer.processed, welcome.credit ?? 0, link.agreement!.maxMessage);
-    link.resumed = true;
+    resumeAt(link, welcome);
     return null;
   }
   const { session: id, secret } = welcome;
@@ -95,7 +112,9 @@ export function readWelcome(link: Link, welcome: Parameters): string | null {
     const previous = welcome.received === undefined ? null : positionsOf(welcome);
     const received = previous?.received ?? session.outbound.everSent;
     link.emit({ type: "lost", unconfirmed: session.outbound.unconfirmed(received) });
-    link.carry(SessionState.begin(link.options, link.environment));
+    const { offered } = session.inbound;
+    carry(link, session.anew(link.options, link.environment));
+    link.inbound.limit = offered; // as HELLO said; what is free beyond it is granted once it is open
     link.outbound.limit = welcome.credit ?? 0;
     link.outbound.maxMessage = link.agreement!.maxMessage;
   }

@@ -278,7 +278,7 @@ export class Server {
     if (entry.state === "handshake" && connection.agreement !== null) {
       this.#move(entry, "open");
       this.#opened++;
-      if (entry.held !== null) this.#sessions!.opened(entry.held, now);
+      if (entry.held !== null) this.#sessions!.opened(entry.held);
     }
     const { reason } = connection;
     if (reason !== null && entry.state !== "over") {

@@ -20,8 +20,6 @@ export class Session {
   state: SessionState;
   /** The connection that carries it; null between two. */
   connection: Connection | null = null;
-  /** The longest message to which `send` said "blocked" between connections, bytes; -1 = none. */
-  #blocked = -1;
 
   constructor(state: SessionState) {
     this.state = state;
@@ -33,11 +31,8 @@ export class Session {
   }
 
   /** Its connection is open: the peer's next message belongs to it. */
-  opened(now: number): void {
+  opened(): void {
     this.state = this.connection!.session ?? this.state;
-    const blocked = this.#blocked;
-    this.#blocked = -1;
-    if (blocked >= 0) this.connection!.awaitRoom(blocked, now);
   }
 
   /**
@@ -59,7 +54,7 @@ export class Session {
     const { outbound } = this.state;
     checkSize(payload.length, outbound);
     if (!outbound.hasRoom(payload.length)) {
-      this.#blocked = Math.max(this.#blocked, payload.length);
+      outbound.blocked = Math.max(outbound.blocked, payload.length);
       return "blocked";
     }
     outbound.push(payload);

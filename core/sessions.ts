@@ -162,9 +162,9 @@ export class Sessions {
   }
 
   /** The client's first frame came. */
-  opened(held: Held, now: number): void {
+  opened(held: Held): void {
     held.confirmed = true;
-    held.session.opened(now);
+    held.session.opened();
   }
 
   /** The connection of a session ended. */

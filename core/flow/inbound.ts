@@ -149,6 +149,11 @@ export class Inbound {
   resume(): number {
     this.#base = this.#cost;
     this.limit = this.#finishedCost + this.#window;
+    return this.offered;
+  }
+
+  /** What {@link resume} offered: the limit as the peer of this connection counts it. */
+  get offered(): number {
     return this.limit - this.#base;
   }
 

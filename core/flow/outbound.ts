@@ -52,6 +52,8 @@ export class Outbound {
   limit = 0;
   /** The longest message that the peer accepts. */
   maxMessage = 0;
+  /** The longest message to which the application was told "blocked", bytes; -1 = none since `writable`. */
+  blocked = -1;
   /** What is on its way. */
   inFlight: InFlight = new InFlight();
   #environment: Environment;
@@ -106,9 +108,9 @@ export class Outbound {
     return pending === 0 || pending + size + CHUNK_COST <= this.#buffer;
   }
 
-  /** Whether such a message can be accepted and less than half of the buffer waits: time to say `writable`. */
-  roomy(size: number): boolean {
-    return this.hasRoom(size) && this.#queue.pending * 2 <= this.#buffer;
+  /** Whether the application was told "blocked", and what was can be accepted with less than half of the buffer full: time for `writable`. */
+  get roomy(): boolean {
+    return this.blocked >= 0 && this.hasRoom(this.blocked) && this.#queue.pending * 2 <= this.#buffer;
   }
 
   /** Frames a message; the payload is copied. */
@@ -307,6 +309,7 @@ export class Outbound {
     copy.maxMessage = this.maxMessage;
     copy.inFlight = this.inFlight.clone();
     copy.everSent = this.everSent;
+    copy.blocked = this.blocked;
     copy.#cost = this.#cost;
     copy.#retention = this.#retention?.clone() ?? null;
     copy.#retentionLimit = this.#retentionLimit;
@@ -324,6 +327,7 @@ export class Outbound {
       this.sent - this.processed,
       this.limit - this.#cost,
       this.maxMessage,
+      this.blocked,
     ];
     const kept = this.#retention === null ? "" : `${this.everSent - this.sent},${this.#retention.key()}`;
     return `${base.join(",")}|${this.inFlight.key(this.sent, now)}|${this.#queue.key()}|${kept}`;

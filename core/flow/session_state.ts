@@ -57,6 +57,13 @@ export class SessionState {
     );
   }
 
+  /** The one that follows when this cannot go on. Who waits for room waits there. */
+  anew(options: ResolvedConnection, environment: Environment): SessionState {
+    const next = SessionState.begin(options, environment);
+    next.outbound.blocked = this.outbound.blocked;
+    return next;
+  }
+
   /** From now on it can be resumed, and keeps what it may have to send again, `retention` bytes at most. */
   keep(grant: Grant, retention: number): void {
     this.grant = grant;
