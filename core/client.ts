@@ -168,7 +168,7 @@ export class Client {
     this.#current = null;
     if (this.#session !== null) {
       const state = this.#session.connection!.session!;
-      const goesOn = state.grant === null || state.survives(connection.reason);
+      const goesOn = state.survives(connection.reason);
       this.#session.state = goesOn ? state : state.anew(this.#options, this.#environment);
       this.#session.connection = null;
     }
