@@ -229,6 +229,7 @@ export class Client {
     if (this.#state === "ended") return;
     this.#state = "ended";
     this.#due = NEVER;
+    this.#session?.end();
     this.#events.push({ type: "ended", reason });
   }
 

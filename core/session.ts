@@ -21,13 +21,21 @@ export class Session {
   /** The connection that carries it; null between two. */
   connection: Connection | null = null;
 
+  /** It is over: no connection will come. */
+  #over = false;
+
   constructor(state: SessionState) {
     this.state = state;
   }
 
   /** Whether it can go on over another connection. */
   get resumable(): boolean {
-    return this.state.grant !== null;
+    return this.state.grant !== null && !this.#over;
+  }
+
+  /** No connection carries it any more: from now on it takes no message. */
+  end(): void {
+    this.#over = true;
   }
 
   /** Its connection is open: the peer's next message belongs to it. */
@@ -46,9 +54,12 @@ export class Session {
     }
     if (!(payload instanceof Uint8Array)) throw optionError("payload", "a Uint8Array", typeof payload);
     if (!this.resumable) {
-      throw new HeartwireError("NOT_OPEN", "send: there is no connection, and no session to keep it for", {
-        hint: "Wait for the event open.",
-        retryable: true,
+      const what = this.#over
+        ? "the session is over"
+        : "there is no connection, and no session to keep it for";
+      throw new HeartwireError("NOT_OPEN", `send: ${what}`, {
+        hint: this.#over ? "Begin another session." : "Wait for the event open.",
+        retryable: !this.#over,
       });
     }
     const { outbound } = this.state;

@@ -209,6 +209,7 @@ export class Sessions {
   #forget(held: Held, reason: CloseReason | null): void {
     this.#attach(held);
     this.#held.delete(held.key);
+    held.session.end();
     held.reason = reason;
     this.#over.push(held);
   }
