@@ -12,7 +12,14 @@
 import type { Connection } from "./connection.ts";
 import { HeartwireError, optionError } from "./errors.ts";
 import type { Unconfirmed } from "./events.ts";
+import { messageCost } from "./flow/outbound.ts";
 import { checkSize, type SessionState } from "./flow/session_state.ts";
+
+/** What sessions without a connection hold together, and may hold, bytes. */
+export interface Account {
+  bytes: number;
+  readonly limit: number;
+}
 
 /** One session, of one side. */
 export class Session {
@@ -23,6 +30,9 @@ export class Session {
 
   /** It is over: no connection will come. */
   #over = false;
+  /** Without a connection: whose bytes it holds, and how many of them are its own. */
+  #account: Account | null = null;
+  #charged = 0;
 
   constructor(state: SessionState) {
     this.state = state;
@@ -36,6 +46,21 @@ export class Session {
   /** No connection carries it any more: from now on it takes no message. */
   end(): void {
     this.#over = true;
+  }
+
+  /** From now on what it holds counts there; null: nowhere. */
+  charge(account: Account | null): void {
+    if (this.#account !== null) this.#account.bytes -= this.#charged;
+    this.#account = account;
+    this.#charged = 0;
+    this.#recount();
+  }
+
+  #recount(): void {
+    if (this.#account === null) return;
+    const { held } = this.state;
+    this.#account.bytes += held - this.#charged;
+    this.#charged = held;
   }
 
   /** Its connection is open: the peer's next message belongs to it. */
@@ -64,18 +89,21 @@ export class Session {
     }
     const { outbound } = this.state;
     checkSize(payload.length, outbound);
-    if (!outbound.hasRoom(payload.length)) {
+    const account = this.#account;
+    const fits = account === null || account.bytes + messageCost(payload.length) <= account.limit;
+    if (!fits || !outbound.hasRoom(payload.length)) {
       outbound.blocked = Math.max(outbound.blocked, payload.length);
       return "blocked";
     }
     outbound.push(payload);
+    this.#recount();
     return "accepted";
   }
 
   /** The application finished the message with this position, and all before it. */
   consumed(position: number, now: number): void {
     if (this.connection !== null && this.connection.conversing) this.connection.consumed(position, now);
-    else this.state.inbound.finished(position);
+    else if (this.state.inbound.finished(position)) this.#recount();
   }
 
   /** What the peer is not known to have processed, in order. */

@@ -2,7 +2,8 @@
  * The sessions of a server: who may begin one, who may go on with one, and for how long a session without a connection is kept.
  *
  * A greater generation wins: the connection that carried the session is superseded at once, wherever it is stuck. Without a connection a
- * session is kept for the resume window, and at most so many, of at most so many bytes, together: the longest without one goes first. One
+ * session is kept for the resume window, and at most so many, of at most so many bytes, together: the longest without one goes first. What
+ * is sent to one meanwhile counts, and is "blocked" where it would go beyond: it must not push out others. One
  * that its client never used, because the dial was given up or cut behind WELCOME, holds nothing and is kept only as long, and as many,
  * as handshakes are.
  *
@@ -20,7 +21,7 @@ import type { CloseReason } from "./events.ts";
 import { positionsOf, SessionState } from "./flow/session_state.ts";
 import type { ResolvedServer } from "./options.ts";
 import type { Admission } from "./resume.ts";
-import { Session } from "./session.ts";
+import { type Account, Session } from "./session.ts";
 import { type Micros, NEVER, toMicros } from "./time.ts";
 import type { HelloFrame } from "./wire/frames.ts";
 
@@ -36,9 +37,8 @@ export interface Held {
   generation: number;
   /** The client's first frame came: from then on it is kept. */
   confirmed: boolean;
-  /** Without a connection: until when it is kept, what it holds, and how its last connection ended. */
+  /** Without a connection: until when it is kept, and how its last connection ended. */
   until: Micros;
-  bytes: number;
   reason: CloseReason | null;
 }
 
@@ -77,7 +77,8 @@ export class Sessions {
   #detached: Map<string, Held> = new Map();
   /** The same for those that their clients never used. */
   #unused: Map<string, Held> = new Map();
-  #detachedBytes = 0;
+  /** What those hold, with what is sent to them meanwhile. */
+  #account: Account;
   #resumed = 0;
   #expired = 0;
   #epoch: number;
@@ -87,6 +88,7 @@ export class Sessions {
   constructor(options: ResolvedServer, environment: Environment) {
     this.#options = options;
     this.#environment = environment;
+    this.#account = { bytes: 0, limit: options.sessionMemory };
     this.#decoy = this.#random(SECRET_BYTES);
     // 48 random bits: two lives of a server are told apart.
     this.#epoch = this.#random(6).reduce((sum, byte) => sum * 256 + byte, 0);
@@ -140,7 +142,6 @@ export class Sessions {
       generation,
       confirmed: false,
       until: NEVER,
-      bytes: 0,
       reason: null,
     };
     this.#held.set(held.key, held);
@@ -151,7 +152,7 @@ export class Sessions {
   #attach(held: Held): void {
     this.#unused.delete(held.key);
     if (!this.#detached.delete(held.key)) return;
-    this.#detachedBytes -= held.bytes;
+    held.session.charge(null);
     held.until = NEVER;
     held.reason = null;
   }
@@ -178,11 +179,10 @@ export class Sessions {
     if (!session.state.survives(reason)) return this.#forget(held, reason);
     held.reason = reason;
     held.until = now + toMicros(this.#options.resumeWindow);
-    held.bytes = session.state.held;
     this.#detached.set(held.key, held);
-    this.#detachedBytes += held.bytes;
+    session.charge(this.#account);
     const { maxSessions, sessionMemory } = this.#options;
-    while (this.#detached.size > maxSessions || this.#detachedBytes > sessionMemory) this.#expireOldest();
+    while (this.#detached.size > maxSessions || this.#account.bytes > sessionMemory) this.#expireOldest();
   }
 
   #keepUnused(held: Held, now: Micros): void {
@@ -254,7 +254,7 @@ export class Sessions {
     return {
       attached: this.#held.size - this.#detached.size - this.#unused.size,
       detached: this.#detached.size,
-      detachedBytes: this.#detachedBytes,
+      detachedBytes: this.#account.bytes,
       resumed: this.#resumed,
       expired: this.#expired,
     };

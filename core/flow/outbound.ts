@@ -37,6 +37,11 @@ function joined(parts: readonly Uint8Array[]): Uint8Array {
   return whole;
 }
 
+/** What a message of this size is counted for where bytes are bounded: payload and cost of its chunks. */
+export function messageCost(size: number): number {
+  return size + (Math.floor(size / MAX_CHUNK) + 1) * CHUNK_COST;
+}
+
 /** One direction's sending side. */
 export class Outbound {
   /** So many chunks were accepted: the next one's position. */
@@ -104,8 +109,9 @@ export class Outbound {
   hasRoom(size: number): boolean {
     const pending = this.#queue.pending;
     const kept = this.#retention === null ? 0 : this.#retention.bytes + pending - this.#taken;
-    if (kept > 0 && kept + size + CHUNK_COST > this.#retentionLimit) return false;
-    return pending === 0 || pending + size + CHUNK_COST <= this.#buffer;
+    const cost = messageCost(size);
+    if (kept > 0 && kept + cost > this.#retentionLimit) return false;
+    return pending === 0 || pending + cost <= this.#buffer;
   }
 
   /** Whether the application was told "blocked", and what was can be accepted with less than half of the buffer full: time for `writable`. */

@@ -59,6 +59,7 @@ const LONG: Script = {
 
 function begin(script: Script, piece: number, seed: number): World {
   const world = new World(BEAT, BEAT, seed, piece);
+  if (seed % 4 === 0) world.writes = piece;
   for (const side of SIDES) {
     const application = world.application(side);
     application.consumes = false;
@@ -202,7 +203,7 @@ describe("a session over a connection that is cut", () => {
   it("the same when the connection that resumes is cut, too, at any of its bytes", () => {
     // Cut while both sides have something under way, some of it received and not known to be.
     let runs = 0;
-    for (const piece of [1, 16, Infinity]) {
+    for (const piece of [1, Infinity]) {
       for (const [index, at] of [120, 160, 240].entries()) {
         const first: Cut = { dial: 1, side: SIDES[index % 2]!, offset: at, silent: false };
         const bytes = measure(SHORT, piece, piece === Infinity ? 99 : piece, 2, [first]);

@@ -98,8 +98,9 @@ export class World {
   silent = false;
   /** Whether dials succeed. */
   reachable = true;
-  /** Bytes taken from a machine at a time. */
+  /** Bytes that reach a machine at a time, and that are taken from it at a time. */
   piece: number;
+  writes = Infinity;
   client: Client;
   server: Server;
   readonly near: Application = new Application();
@@ -320,7 +321,7 @@ export class World {
     while (!end.gone) {
       const shown = connection.peekTransmit();
       if (shown === null) break;
-      const going = shown.length <= this.piece ? shown : shown.subarray(0, this.piece);
+      const going = shown.length <= this.writes ? shown : shown.subarray(0, this.writes);
       end.sent += going.length;
       this.#put(end, going);
       connection.advanceTransmit(going.length);
@@ -372,7 +373,11 @@ export class World {
   #message(end: End, text: string, position: number): void {
     const application = this.application(end.side);
     application.messages.push(text);
-    const session = end.side === "client" ? this.client.session! : this.server.sessionOf(end.connection)!;
+    const session = end.side === "client" ? this.client.session : this.server.sessionOf(end.connection);
+    if (session === null) {
+      end.connection.consumed(position, this.now);
+      return this.#settleOwner(end.connection);
+    }
     const message = { state: session.state, position };
     const wait = application.consumes ? 0 : application.after?.(text) ?? Infinity;
     if (wait === 0) this.#finish(end.side, message);
@@ -431,26 +436,29 @@ export class World {
 
   #deliver(end: End): void {
     while (end.queue.length > 0 && end.queue[0]!.at <= this.now && !end.gone) {
-      let { bytes } = end.queue.shift()!;
-      let cut: Cut | undefined;
-      if (bytes === null) end.connection.receiveEof(this.now);
-      else {
-        const { received } = end;
-        const { length } = bytes;
-        cut = this.cuts.find((c) =>
-          c.dial === end.dial && c.side === end.side && c.offset <= received + length
-        );
-        if (cut !== undefined) bytes = bytes.subarray(0, cut.offset - received);
-        this.onBytes?.(end, bytes);
-        end.received += bytes.length;
-        end.connection.receive(bytes, this.now);
+      const { bytes } = end.queue.shift()!;
+      if (bytes === null) {
+        end.connection.receiveEof(this.now);
+        this.#owner(end).settle(end.connection, this.now);
+        continue;
       }
-      this.#owner(end).settle(end.connection, this.now);
-      this.settle();
-      if (cut === undefined) continue;
-      if (cut.silent) this.deafen(end, end.peer);
-      else this.reset(end);
+      const to = end.received + bytes.length;
+      const cut = this.cuts.find((c) => c.dial === end.dial && c.side === end.side && c.offset <= to);
+      this.#give(end, cut === undefined ? bytes : bytes.subarray(0, cut.offset - end.received));
+      if (cut?.silent) this.deafen(end, end.peer);
+      else if (cut !== undefined) this.reset(end);
     }
     this.settle();
+  }
+
+  #give(end: End, bytes: Uint8Array): void {
+    this.onBytes?.(end, bytes);
+    end.received += bytes.length;
+    for (let at = 0; at < bytes.length && !end.gone; at += this.piece) {
+      const whole = bytes.length <= this.piece;
+      end.connection.receive(whole ? bytes : bytes.subarray(at, at + this.piece), this.now);
+      this.#owner(end).settle(end.connection, this.now);
+      this.settle();
+    }
   }
 }
