@@ -435,8 +435,8 @@ export class Link {
       this.transmit.key(),
       `${owed.join(",")} ${this.counters.heartbeatFaults} ${this.decoder.inFrame ? now - this.grewAt : 0}`,
       this.liveness?.key(now, this.transmit.written) ?? "",
-      this.negotiation?.key(this.liveness?.sequence ?? 0) ?? "",
-      this.checks?.key(this.timestamp(now), now) ?? "",
+      this.phase === "closed" ? "" : this.negotiation?.key(this.liveness?.sequence ?? 0) ?? "",
+      this.phase === "closed" ? "" : this.checks?.key(this.timestamp(now), now) ?? "",
     ].join("\n");
   }
 }

@@ -44,6 +44,59 @@ function stir(pair: Pair, random: Random, slow: boolean): void {
   }
 }
 
+const LIVELY = {
+  client: {
+    heartbeat: { interval: 500, multiplier: 6, minimumInterval: 10, detector: "accrual", pause: 1_500 },
+  },
+  server: { heartbeat: { interval: 500, multiplier: 6, minimumInterval: 10 } },
+  environment: CONSTANT,
+} as const;
+
+/** The same for what liveness knows: stalls, sleep, clocks that are set, terms that change and offers under way. */
+function trouble(pair: Pair, random: Random): void {
+  const side: Side = random.between(0, 1) === 0 ? pair.client : pair.server;
+  const span = random.between(1, 4_000);
+  const runs = side.connection.phase === "open" && side.stalledUntil <= pair.now;
+  switch (random.between(0, 9)) {
+    case 0:
+      side.stall(span, pair.now);
+      break;
+    case 1:
+      side.wallOffset += [86_400_000, -3_600_000, 5_000][span % 3]!;
+      break;
+    case 2:
+    case 3: {
+      const terms = [{ interval: 300 + span % 600 }, { minimumInterval: 10 + span % 900 }, {
+        multiplier: 6 + span % 3,
+      }];
+      if (runs) pair.act(side, (connection, now) => connection.retune(terms[span % 3]!, now));
+      break;
+    }
+    case 4:
+      if (runs) pair.act(side, (connection, now) => connection.ping(now));
+      break;
+    case 5:
+      if (runs) pair.send(side, "something");
+      break;
+    case 6:
+      side.out.hold(pair.now + span / 4);
+      break;
+    case 7:
+      if (span % 10 === 0) pair.suspend(side, 2 * span, span % 20 === 0, 50);
+      break;
+    default:
+  }
+  pair.run(random.between(0, 400));
+}
+
+/** Both machines and what is under way, in whatever pieces: where a buffer ends depends on all that went before. */
+function machines(pair: Pair): string[] {
+  return [pair.client, pair.server].map((side) => {
+    const total = side.out.queue.reduce((sum, { bytes }) => sum + (bytes?.length ?? 0), 0);
+    return `${side.connection.key(side.clock(pair.now))} ${total}`;
+  });
+}
+
 function summary(side: Side): string {
   return side.events.map((seen) => `${seen.event.type}`).join(" ") + ` sent ${side.sent}`;
 }
@@ -69,6 +122,66 @@ describe("clone and key", () => {
       assertEquals(summary(copy.server), summary(pair.server));
       assertEquals(untouched.key(), before);
     }
+  });
+
+  it("holds for what liveness knows too: the learning detector, stalls, sleep, clocks and offers under way", () => {
+    for (let seed = 1; seed <= 60; seed++) {
+      const random = new Random(seed);
+      const pair = Pair.open({ ...LIVELY, seed });
+      for (const side of [pair.client, pair.server]) {
+        side.out.latency = random.between(1, 40);
+        pair.sampleWall(side);
+      }
+      for (let i = random.between(0, 120); i > 0; i--) trouble(pair, random);
+      const copy = pair.clone(CONSTANT);
+      assertEquals(copy.key(), pair.key(), `seed ${seed}`);
+      for (const side of [pair.client, pair.server]) side.events.length = 0;
+      const untouched = pair.clone(CONSTANT);
+      const before = untouched.key();
+      const again = random.clone();
+      for (let i = 0; i < 60; i++) {
+        trouble(pair, random);
+        trouble(copy, again);
+        assertEquals(copy.key(), pair.key(), `seed ${seed}, step ${i}`);
+      }
+      for (const [side, other] of [[pair.client, copy.client], [pair.server, copy.server]] as const) {
+        assertEquals(JSON.stringify(other.events), JSON.stringify(side.events), `seed ${seed}`);
+        assertEquals(other.connection.deadline(), side.connection.deadline());
+      }
+      assertEquals(untouched.key(), before);
+    }
+  });
+
+  it("equal keys at different times step alike with a detector that learned, and with terms that changed", () => {
+    const pair = Pair.open(LIVELY);
+    for (const side of [pair.client, pair.server]) pair.sampleWall(side, 100);
+    const seen = new Map<string, { pair: Pair; at: number }>();
+    let recurred = 0;
+    for (let i = 0; i < 3_000 && recurred < 12; i++) {
+      const before = pair.client.events.length;
+      pair.run(10_000, () => pair.client.events.length > before);
+      if (i === 40) pair.act(pair.server, (connection, now) => connection.retune({ interval: 400 }, now));
+      const key = pair.key();
+      const earlier = seen.get(key);
+      if (earlier === undefined) {
+        seen.set(key, { pair: pair.clone(CONSTANT), at: pair.now });
+        continue;
+      }
+      recurred++;
+      const then = earlier.pair.clone(CONSTANT);
+      const now = pair.clone(CONSTANT);
+      for (const side of [then.client, then.server, now.client, now.server]) side.sent = 0;
+      const random = new Random(i);
+      const again = random.clone();
+      for (let step = 0; step < 40; step++) {
+        trouble(then, random);
+        trouble(now, again);
+        assertEquals(machines(now), machines(then), `recurrence ${recurred}, step ${step}`);
+      }
+      assertEquals(summary(now.client), summary(then.client));
+      assertEquals(summary(now.server), summary(then.server));
+    }
+    assertEquals(recurred, 12);
   });
 
   it("equal keys at different times, with other sequences and timestamps, step alike", () => {
@@ -118,6 +231,13 @@ describe("clone and key", () => {
       (pair) => pair.act(pair.server, (connection, now) => connection.abort("ABORTED", "", now)),
       (pair) => pair.act(pair.client, (connection, now) => connection.receive(Uint8Array.of(24), now)),
       (pair) => pair.run(5),
+      (pair) => pair.act(pair.client, (connection, now) => connection.retune({ interval: 200 }, now)),
+      (pair) => pair.act(pair.client, (connection, now) => connection.observeWall(5e12, now)),
+      (pair) => pair.act(pair.client, (connection, now) => connection.observeWall(6e12, now)),
+      (pair) => {
+        pair.client.stall(60, pair.now);
+        pair.run(70);
+      },
     ];
     for (const [index, change] of changes.entries()) {
       const copy = base.clone(CONSTANT);
