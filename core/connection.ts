@@ -18,7 +18,7 @@ import { HeartwireError, numberOption, optionError } from "./errors.ts";
 import type { Agreement, CloseReason, ConnectionEvent } from "./events.ts";
 import { nonce, offer, ownTerms } from "./handshake.ts";
 import { expire, watchFrame } from "./expire.ts";
-import { checkSize, checkVolatile, type SessionState } from "./flow/session_state.ts";
+import { checkSize, checkVolatile, type Positions, type SessionState } from "./flow/session_state.ts";
 import { Link } from "./link.ts";
 import type { SocketAction } from "./machine.ts";
 import { type ConnectionOptions, resolveConnection } from "./options.ts";
@@ -348,13 +348,13 @@ export class Connection implements Conversation {
     link.phase = "welcomed";
   }
 
-  /** Server, before it welcomed: refuses the client. `retryAfter` in ms, 0 = unsaid. */
-  reject(code: Code, retryAfter: number, text: string, now: number): void {
+  /** Server, before it welcomed: refuses the client. `retryAfter` in ms, 0 = unsaid; `positions`: of its session, which cannot go on. */
+  reject(code: Code, retryAfter: number, text: string, now: number, positions?: Positions): void {
     const link = this.#enter(now);
     codeNumber(code);
     numberOption("retryAfter", retryAfter, 0, DAY);
     if (link.phase !== "deciding" && link.phase !== "listening") return;
-    link.refuse(code, retryAfter, text);
+    link.refuse(code, retryAfter, text, { ...positions });
     link.finish({ kind: "refused", code, by: "local", retryAfter, text }, "end");
   }
 

@@ -284,14 +284,14 @@ export class Link {
   }
 
   /** Refuses the client: nothing was written to it before. */
-  refuse(code: Code, retryAfter: number, text: string): void {
+  refuse(code: Code, retryAfter: number, text: string, parameters: Parameters = {}): void {
     this.preface();
     this.write({
       kind: "reject",
       code: CODES[code].number,
       retryAfter: Math.ceil(retryAfter),
       text,
-      parameters: {},
+      parameters,
     });
   }
 

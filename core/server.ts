@@ -196,11 +196,13 @@ export class Server {
       return connection.reject("STALE_GENERATION", 0, CODES.STALE_GENERATION.hint, now);
     }
     if (claim.type === "unknown") {
-      return connection.reject("UNKNOWN_SESSION", 0, CODES.UNKNOWN_SESSION.hint, now);
+      const { previous } = claim;
+      connection.reject("UNKNOWN_SESSION", 0, CODES.UNKNOWN_SESSION.hint, now, previous ?? undefined);
+    } else {
+      entry.held = claim.held;
+      this.#sessions.admitted(claim.held, connection as Connection);
+      connection.accept(now, interval, claim.admission);
     }
-    entry.held = claim.held;
-    this.#sessions.admitted(claim.held, connection as Connection);
-    connection.accept(now, interval, claim.admission);
     const before = claim.superseded === null ? undefined : this.#entries.get(claim.superseded);
     if (before !== undefined) this.#after(before, now);
     this.#tellOver();

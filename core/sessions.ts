@@ -18,7 +18,7 @@ import { equalBytes } from "./crypto/hmac.ts";
 import { resumeProof } from "./crypto/proof.ts";
 import type { Environment } from "./environment.ts";
 import type { CloseReason } from "./events.ts";
-import { positionsOf, SessionState } from "./flow/session_state.ts";
+import { type Positions, positionsOf, SessionState } from "./flow/session_state.ts";
 import type { ResolvedServer } from "./options.ts";
 import type { Admission } from "./resume.ts";
 import { type Account, Session } from "./session.ts";
@@ -28,6 +28,9 @@ import type { HelloFrame } from "./wire/frames.ts";
 /** Bytes of a session's id and of its secret. */
 const ID_BYTES = 16;
 const SECRET_BYTES = 32;
+
+/** What is held against the right proof where none was given. */
+const NO_PROOF = new Uint8Array(0);
 
 /** A session that a server keeps. */
 export interface Held {
@@ -52,7 +55,12 @@ export type Claim =
     readonly superseded: Connection | null;
   }
   | { readonly type: "stale" }
-  | { readonly type: "unknown" };
+  /** Nothing to resume. `previous`: the client proved to know it, but these positions do not fit its own. */
+  | {
+    readonly type: "unknown";
+    readonly previous: Positions | null;
+    readonly superseded: Connection | null;
+  };
 
 /** What a server counts of its sessions. */
 export interface SessionCounts {
@@ -103,7 +111,7 @@ export class Sessions {
   /** A HELLO asks for a session, new or old. The connection that carried an old one is superseded. */
   claim(hello: HelloFrame, now: number): Claim {
     const { session: id, proof, instance, generation = 0, freshOnLoss } = hello.parameters;
-    if (id === undefined || proof === undefined) return this.#begin(hello, null);
+    if (id === undefined) return this.#begin(hello, null);
     const held = this.#held.get(nameOf(id));
     const peer = positionsOf(hello.parameters);
     const right = resumeProof(
@@ -112,8 +120,11 @@ export class Sessions {
       { session: id, generation, ...peer },
       hello.nonce,
     );
-    const proven = equalBytes(right, proof) && held !== undefined;
-    if (!proven) return freshOnLoss === true ? this.#begin(hello, null) : { type: "unknown" };
+    const proven = equalBytes(right, proof ?? NO_PROOF) && held !== undefined;
+    if (!proven) {
+      if (freshOnLoss === true) return this.#begin(hello, null);
+      return { type: "unknown", previous: null, superseded: null };
+    }
     if (generation <= held.generation) return { type: "stale" };
     held.generation = generation;
     const superseded = held.session.connection;
@@ -122,7 +133,8 @@ export class Sessions {
     const { state } = held.session;
     if (!state.fits(peer)) {
       this.#forget(held, superseded?.reason ?? held.reason);
-      return { ...this.#begin(hello, state), superseded };
+      if (freshOnLoss === true) return { ...this.#begin(hello, state), superseded };
+      return { type: "unknown", previous: state.positions, superseded };
     }
     this.#attach(held);
     (held as { instance: Uint8Array }).instance = instance!;
