@@ -53,6 +53,53 @@ describe("a stall of this process", () => {
     assertEquals(verdict(pair.client), "SUSPENDED");
   });
 
+  it("in the turn before a verdict gives another turn: what waits then is read first", () => {
+    const pair = Pair.open({ client: PATIENT, server: { heartbeat: { interval: 1_000, multiplier: 3 } } });
+    pair.run(5_000);
+    pair.server.out.hold(Infinity);
+    const overdue = (): boolean => pair.client.connection.stats(pair.now).detection!.convictIn <= 0;
+    pair.run(4_000, overdue);
+    assert(overdue() && pair.client.connection.deadline() - pair.now <= TURN);
+    pair.client.stall(5_000, pair.now);
+    pair.run(5_000.5);
+    // The peer was asked, and answers while this process stalls again, past the time that it has.
+    const { queue } = pair.server.out;
+    pair.server.out.heldUntil = 0;
+    for (const item of queue) item.at = pair.now + 500;
+    pair.client.stall(2_000, pair.now);
+    pair.run(30_000);
+    assertEquals(verdict(pair.client), "open");
+    assertEquals(seen(pair.client, "suspect", "alive").at(-1), "alive");
+  });
+
+  it("inside a frame gives the rest of it its time", () => {
+    for (const sleeps of [false, true]) {
+      const pair = Pair.open({ client: PATIENT, server: { heartbeat: { interval: 1_000, multiplier: 3 } } });
+      pair.server.takes = 1_000;
+      pair.server.out.rate = 16;
+      pair.act(pair.server, (connection, now) => connection.send(new Uint8Array(16_000), now));
+      pair.run(500);
+      assertEquals(pair.client.messages.length, 0);
+      // Longer than a frame may take; the rest comes some time behind it.
+      if (sleeps) pair.suspend(pair.client, 17_000, false, 800);
+      else pair.client.stall(17_000, pair.now);
+      pair.run(30_000);
+      assertEquals(verdict(pair.client), "open", `${sleeps}`);
+      assertEquals(pair.client.messages.length, 1);
+    }
+  });
+
+  it("past the time of a closing exchange reads the CLOSE that waits", () => {
+    for (const bytesFirst of [false, true]) {
+      const pair = Pair.open({ client: PATIENT, server: PATIENT });
+      pair.client.bytesFirst = bytesFirst;
+      pair.act(pair.client, (connection, now) => connection.close(0, "", now));
+      pair.client.stall(7_000, pair.now);
+      pair.run(20_000);
+      for (const side of sides(pair)) assertEquals(verdict(side), "closed NONE", side.name);
+    }
+  });
+
   it("is told with its span, and takes no sample of what waited", () => {
     for (let seed = 1; seed <= 200; seed++) {
       const random = new Random(seed);
