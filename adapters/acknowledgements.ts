@@ -54,15 +54,13 @@ export class Acknowledgements {
 }
 
 function lostError(state: Unconfirmed["state"], url: string): HeartwireError {
-  const unsent = state === "unsent";
-  return new HeartwireError(
-    unsent ? "UNSENT" : "MAYBE_DELIVERED",
-    `${url}: the session was lost; the message ${unsent ? "never arrived" : "may have been delivered"}`,
-    {
-      retryable: unsent,
-      hint: unsent
-        ? "Send it again in the new session."
-        : "Only the application can know: send it again if doing it twice does no harm.",
-    },
-  );
+  if (state === "unsent") {
+    return new HeartwireError("UNSENT", `${url}: the session was lost before the message arrived`, {
+      retryable: true,
+      hint: "Send it again in the new session.",
+    });
+  }
+  return new HeartwireError("MAYBE_DELIVERED", `${url}: the session was lost; the message may have arrived`, {
+    hint: "Only the application can know: send it again if doing it twice does no harm.",
+  });
 }

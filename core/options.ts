@@ -95,11 +95,11 @@ export interface ReconnectOptions {
 export interface ClientOptions extends ConnectionOptions {
   /** How many endpoints there are to dial in turn; default 1. The driver knows what they are. */
   readonly endpoints?: number;
-  /** Dial again when a connection ends: a new conversation each time. Default false. */
+  /** Dial again when a connection ends. Default false. */
   readonly reconnect?: boolean | ReconnectOptions;
   /**
-   * With `reconnect`: go on with the session over the next connection, so that nothing is lost and nothing comes twice. Default false: a
-   * new conversation each time.
+   * With `reconnect`: go on with the session over the next connection, so that nothing is lost and nothing comes twice. False: a new
+   * conversation each time. Default true; other profiles than "heartwire" cannot.
    */
   readonly resume?: boolean;
   /** The transport's dial, ms; default 10,000. */
@@ -339,7 +339,7 @@ export function resolveClient(options: ClientOptions = {}): ResolvedClient {
     ...connectionPart(options),
     endpoints: numberOption("endpoints", options.endpoints ?? 1, 1, 1_000, true),
     reconnect,
-    resume: oneOf("resume", options.resume ?? false, [true, false]),
+    resume: oneOf("resume", options.resume ?? true, [true, false]),
     dialTimeout: numberOption("dialTimeout", options.dialTimeout ?? 10_000, 1, DAY),
   });
 }

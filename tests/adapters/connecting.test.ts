@@ -159,7 +159,7 @@ describe("reconnect", () => {
       there.push(session);
       await echo(session);
     }, BEAT);
-    const session = await connect({ ...BEAT, reconnect: true });
+    const session = await connect({ ...BEAT, reconnect: true, resume: false });
     const seen = watch(session);
     const got: (Message | Error)[] = [];
     void collect(session, got);
@@ -208,7 +208,7 @@ describe("reconnect", () => {
     const { world, connect } = await scene(async (session) => {
       for (;;) await session.send(new Uint8Array(10_000));
     });
-    const session = await connect({ reconnect: true });
+    const session = await connect({ reconnect: true, resume: false });
     const seen = watch(session);
     for (let i = 1; i <= 5; i++) {
       await world.run(2_000);
@@ -225,7 +225,7 @@ describe("reconnect", () => {
     const maxMessage = 3 * 2 ** 20;
     const there: Session[] = [];
     const { world, connect } = await scene(keep(there));
-    const session = await connect({ reconnect: true, maxMessage });
+    const session = await connect({ reconnect: true, maxMessage, resume: false });
     await world.run(10);
     await there[0]!.send(new Uint8Array(maxMessage));
     await world.run(1_000);
@@ -236,7 +236,7 @@ describe("reconnect", () => {
 
   test("close while it waits to dial again ends it", async () => {
     const { world, connect } = await scene(keep([]));
-    const session = await connect({ reconnect: { floor: 5_000, base: 6_000 } });
+    const session = await connect({ reconnect: { floor: 5_000, base: 6_000 }, resume: false });
     world.pairs[0]![0].reset();
     await world.run(100);
     assertEquals(session.state, "lost");

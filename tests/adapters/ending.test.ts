@@ -133,7 +133,7 @@ describe("errors", () => {
   test("of an ended session name the peer, on both sides, and say what can be done", async () => {
     const there: Session[] = [];
     const { world, connect } = await scene(keep(there), BEAT);
-    const session = await connect({ ...BEAT, reconnect: true });
+    const session = await connect({ ...BEAT, reconnect: true, resume: false });
     await world.run(10);
     const us = world.pairs[0]![0].local.url;
     const signal = AbortSignal.abort();

@@ -295,7 +295,7 @@ describe("consumers", () => {
 
   test("a client's handler that throws between two connections stops the dialling", async () => {
     const { world, connect, reported } = await scene(echo);
-    const session = await connect({ reconnect: { floor: 1_000, base: 2_000 } });
+    const session = await connect({ reconnect: { floor: 1_000, base: 2_000 }, resume: false });
     let fail!: (error: Error) => void;
     void session.onMessage(() => new Promise((_, reject) => fail = reject));
     await session.send("x");

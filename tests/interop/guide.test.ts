@@ -28,7 +28,7 @@ const PRINTS: Readonly<Record<string, RegExp>> = {
   "cut.ts": /^live\nsuspect\nclosed\nINBOUND_SILENT 300\n$/,
   "ending.ts":
     /^close ends the loop: 7 enough\nabort throws ERR_HEARTWIRE_ABORTED\nlog: Error: for our log only\nthrow throws ERR_HEARTWIRE_INTERNAL\ndrain ends the loop: 0 .*\n$/,
-  "again.ts": /^live\nlost\nconnecting\nlive\ngot hello 2\n(?:draining\n)?closed\n$/,
+  "again.ts": /^live\nresuming\nconnecting\nlive\n(?:draining\n)?closed\nin order: true\n$/,
   "door.ts": /^ERR_HEARTWIRE_PEER_LIMIT 3000\n401 1\n1 1 1\n$/,
 };
 
