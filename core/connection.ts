@@ -342,6 +342,7 @@ export class Connection implements Conversation {
     link.hello = null;
     link.preface();
     if (admission?.resumed) resumeAt(link, hello);
+    link.resumed = admission?.known ?? false;
     const session = admission === undefined ? {} : sessionWelcome(admission);
     const parameters = { ...offer(link.options, terms), ...session };
     link.write({ kind: "welcome", nonce: nonce(link.environment), parameters });

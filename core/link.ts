@@ -81,9 +81,8 @@ export class Link {
   version = 0;
   /** What outlives this connection; null: nothing does. */
   session: SessionState | null;
-  /** It went on where it was; and the peer had processed more by then than was known here. */
+  /** It went on where it was. */
   resumed = false;
-  caughtUp = false;
   /** The handshake was completed, whatever became of it. */
   opened = false;
   /** The client's HELLO, while the server decides. */

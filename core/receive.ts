@@ -7,7 +7,7 @@
  * @module
  */
 
-import { readWelcome } from "./resume.ts";
+import { progress, readWelcome } from "./resume.ts";
 import { confessed, diagnosed } from "./clocks.ts";
 import { type Code, codeFromNumber, codeNumber } from "./codes.ts";
 import type { Verdict } from "./events.ts";
@@ -233,15 +233,13 @@ export class Receiver implements FrameSink {
   ack(received: number, processed: number): void {
     if (!this.#admitOften("ack")) return;
     const link = this.#link;
-    const { received: before, processed: finished } = link.outbound;
+    const before = link.outbound.received;
     if (!link.outbound.acknowledge(received, processed, link.now)) {
       const known = `${link.outbound.received} and ${link.outbound.processed} of ${link.outbound.sent}`;
       return link.fail("ACK_INVALID", `received ${received}, processed ${processed}, after ${known}`);
     }
     if (link.outbound.received > before) this.#relieved(link.liveness!.arrived(link.now));
-    if (link.outbound.processed === finished) return;
-    link.emit({ type: "processed", position: link.outbound.processed });
-    link.roomy();
+    progress(link);
   }
 
   credit(limit: number): void {

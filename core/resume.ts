@@ -31,6 +31,8 @@ export interface Admission {
   readonly state: SessionState;
   /** It goes on; else it is new. */
   readonly resumed: boolean;
+  /** Our application was told of it: its client had used it before. */
+  readonly known: boolean;
   /** The session before it, which the client proved to know, was at these positions but cannot go on. */
   readonly previous: Positions | null;
 }
@@ -73,8 +75,16 @@ export function carry(link: Link, session: SessionState): void {
 export function resumeAt(link: Link, peer: Parameters): void {
   const { received, processed } = positionsOf(peer);
   link.resumed = true;
-  link.caughtUp = processed > link.outbound.processed;
   link.outbound.resume(received, processed, peer.credit ?? 0, link.agreement!.maxMessage);
+}
+
+/** Tells how far the peer's application is, if that is news; and after "blocked", when there is room again. */
+export function progress(link: Link): void {
+  const { processed, told } = link.outbound;
+  if (processed === told) return;
+  link.outbound.told = processed;
+  link.emit({ type: "processed", position: processed });
+  link.roomy();
 }
 
 /**
@@ -82,8 +92,8 @@ export function resumeAt(link: Link, peer: Parameters): void {
  * application may have finished messages meanwhile, and nothing else would tell.
  */
 export function catchUp(link: Link): void {
-  const { inbound, outbound } = link;
-  if (link.caughtUp) link.emit({ type: "processed", position: outbound.processed });
+  const { inbound } = link;
+  progress(link);
   if (inbound.processed > link.ackedProcessed) link.oweAck();
   link.grant();
   link.roomy();

@@ -139,7 +139,12 @@ export class Sessions {
     this.#attach(held);
     (held as { instance: Uint8Array }).instance = instance!;
     this.#resumed++;
-    return { type: "admit", held, admission: { state, resumed: true, previous: null }, superseded };
+    return {
+      type: "admit",
+      held,
+      admission: { state, resumed: true, known: held.confirmed, previous: null },
+      superseded,
+    };
   }
 
   #begin(hello: HelloFrame, previous: SessionState | null): Claim & { readonly type: "admit" } {
@@ -157,7 +162,7 @@ export class Sessions {
       reason: null,
     };
     this.#held.set(held.key, held);
-    const admission = { state, resumed: false, previous: previous?.positions ?? null };
+    const admission = { state, resumed: false, known: false, previous: previous?.positions ?? null };
     return { type: "admit", held, admission, superseded: null };
   }
 

@@ -53,6 +53,8 @@ export class Outbound {
   /** What the peer says it received, and processed. */
   received = 0;
   processed = 0;
+  /** Up to where the application was told that it is processed. */
+  told = 0;
   /** The credit granted by the peer, in all. */
   limit = 0;
   /** The longest message that the peer accepts. */
@@ -316,6 +318,7 @@ export class Outbound {
     copy.inFlight = this.inFlight.clone();
     copy.everSent = this.everSent;
     copy.blocked = this.blocked;
+    copy.told = this.told;
     copy.#cost = this.#cost;
     copy.#retention = this.#retention?.clone() ?? null;
     copy.#retentionLimit = this.#retentionLimit;
@@ -334,6 +337,7 @@ export class Outbound {
       this.limit - this.#cost,
       this.maxMessage,
       this.blocked,
+      this.processed - this.told,
     ];
     const kept = this.#retention === null ? "" : `${this.everSent - this.sent},${this.#retention.key()}`;
     return `${base.join(",")}|${this.inFlight.key(this.sent, now)}|${this.#queue.key()}|${kept}`;
