@@ -180,7 +180,7 @@ export class LiveSession implements Session {
   /** The session could not go on. */
   #unconfirmed(messages: readonly Unconfirmed[]): void {
     this.#acknowledgements.lost(messages, this.#host.peer.url);
-    if (messages.length > 0) this.#pass({ state: "unconfirmed", messages });
+    this.#pass({ state: "unconfirmed", messages });
   }
 
   #disconnected(reason: EndReason): void {

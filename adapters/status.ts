@@ -41,7 +41,7 @@ export type Passing =
       readonly accepted: boolean;
       readonly agreement: Agreement;
     }
-    /** The session could not go on; these messages of ours are not known to have been processed. A new session may follow. */
+    /** The session could not go on; these messages of ours, if any, are not known to have been processed. A new session may follow. */
     | { readonly state: "unconfirmed"; readonly messages: readonly Unconfirmed[] }
   );
 

@@ -94,7 +94,10 @@ export function passingText(passing: Passing): readonly [title: string, rest: st
     case "unconfirmed": {
       const unsent = passing.messages.filter((message) => message.state === "unsent").length;
       const rest = passing.messages.length - unsent;
-      return ["lost:", `the session could not go on; ${unsent} not delivered, ${rest} perhaps`];
+      const what = passing.messages.length === 0
+        ? "everything sent was processed"
+        : `not delivered: ${unsent}, perhaps delivered: ${rest}`;
+      return ["lost:", `the session could not go on; ${what}`];
     }
   }
 }

@@ -199,7 +199,9 @@ export class Client {
     const options = this.#options.reconnect;
     if (this.#ending !== null) return this.#lastDial(reason);
     // Each endpoint is tried once, also by a client that does not dial again.
-    if (options === null) return !this.#everLive && this.#failedDials < this.#options.endpoints ? 0 : null;
+    if (options === null || (!options.initial && !this.#everLive)) {
+      return !this.#everLive && this.#failedDials < this.#options.endpoints ? 0 : null;
+    }
     if (this.#failedDials >= options.maxAttempts) return null;
     // A bare stream has no other word for a server that goes than its end.
     const bare = this.#options.profile !== "heartwire";

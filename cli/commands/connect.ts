@@ -57,6 +57,8 @@ class Talk {
   #uncertain = 0;
   #received = 0;
   #conversations = 0;
+  /** The next connection begins a new session. */
+  #fresh = true;
   #lost: EndReason | null = null;
   #ended: EndReason | null = null;
 
@@ -66,7 +68,7 @@ class Talk {
     const connect = protocolOptions(run.values);
     this.#link = new Link({
       ...{ adapter, address: run.address, connect, stop },
-      redial: run.values.reconnect ? { ...connect, reconnect: true } : null,
+      redial: run.values.reconnect ? {} : null,
       onSession: (session) => this.#take(session),
     });
   }
@@ -179,23 +181,33 @@ class Talk {
         if (status.code === "NONE") return; // what follows says it
         output.note(text.drainingText(status.text));
         return output.record("status", { state: "draining", code: status.code, text: status.text });
+      case "unconfirmed": {
+        this.#fresh = true;
+        this.#uncertain += status.messages.length;
+        output.note(text.passingText(status).join(" "));
+        return output.record("status", text.passingRecord(status));
+      }
+      case "resuming":
       case "lost": {
-        const { reason, retryIn } = status;
+        const { state, reason, retryIn } = status;
         const told = text.reasonText(reason);
         // A dial that failed as the last one did is not told again.
         if (this.#lost === null || told !== text.reasonText(this.#lost)) {
           output.note(`${paint(told, "bad")}; dialling again`);
         }
-        if (this.#lost === null) this.#countUncertain();
+        if (state === "lost") {
+          if (this.#lost === null) this.#countUncertain();
+          this.#fresh = true;
+        }
         this.#lost = reason;
         this.#gate.shut();
-        return output.record("status", { state: "lost", ...text.reasonRecord(reason), retryIn });
+        return output.record("status", { state, ...text.reasonRecord(reason), retryIn });
       }
       case "closed":
         // Given up between two connections: what matters is why there was none.
         this.#ended = status.reason.kind === "aborted" ? this.#lost ?? status.reason : status.reason;
         // An end in good order proves that everything was processed.
-        if (this.#lost === null && status.reason.kind !== "closed") this.#countUncertain();
+        if (this.#lost === null && !this.#fresh && status.reason.kind !== "closed") this.#countUncertain();
         output.note(paint(text.reasonText(status.reason), status.reason.kind === "closed" ? "good" : "bad"));
         return output.record("status", { state: "closed", ...text.reasonRecord(status.reason) });
     }
@@ -203,13 +215,15 @@ class Talk {
 
   #live({ agreement }: Status & { state: "live" }): void {
     const { output, run, typed } = this.#context;
-    const fresh = this.#conversations === 0 || this.#lost !== null;
+    const fresh = this.#fresh;
+    const again = this.#lost !== null;
     if (fresh) this.#conversations++;
     this.#lost = null;
+    this.#fresh = false;
     this.#gate.open();
     output.record("status", { state: "live", agreement });
     const live = paint("live:", "good");
-    if (!fresh) return output.note(`${live} heard again`);
+    if (!fresh) return output.note(`${live} ${again ? "again; the session goes on" : "heard again"}`);
     const bound = text.duration(agreement.detectionBound);
     output.note(`${live} ${text.addressText(run.address)}; a dead peer is found within ${bound}`);
     if (this.#conversations > 1) {

@@ -21,8 +21,8 @@ import { Ways } from "../ways.ts";
 
 /** Closing is a courtesy here; nobody waits long for it, ms. */
 const CLOSE_TIMEOUT = 500;
-/** A dial that may meet the same silence is given up sooner than the first one, ms. */
-const REDIAL_TIMEOUT = 3_000;
+/** A dial that meets silence is given up after this, ms: who pings wants to know, and a lost SYN is sent again after 1 s. */
+const DIAL_TIMEOUT = 3_000;
 /** The pause between two dials grows to this, ms: short, for who pings wants to know. */
 const REDIAL_CAP = 1_000;
 
@@ -65,17 +65,15 @@ class Pinger {
     const connect = {
       ...protocolOptions(run.values, beat),
       closeTimeout: CLOSE_TIMEOUT,
+      dialTimeout: DIAL_TIMEOUT,
+      handshakeTimeout: DIAL_TIMEOUT,
+      resume: false, // there is nothing to go on with
     };
     this.#link = new Link({
       adapter,
       address: run.address,
       connect,
-      redial: {
-        ...connect,
-        dialTimeout: REDIAL_TIMEOUT,
-        handshakeTimeout: REDIAL_TIMEOUT,
-        reconnect: { cap: REDIAL_CAP },
-      },
+      redial: { cap: REDIAL_CAP },
       stop,
       onSession: (session) => void session.onMessage(() => {}).catch(() => {}), // not wanted, but credited
     });
@@ -174,11 +172,13 @@ class Pinger {
       case "stalled":
       case "clockStepped":
       case "retuned":
+      case "unconfirmed":
         return this.#passed(status);
       case "draining":
         if (status.code === "NONE") return; // what follows says it
         this.#say(text.drainingText(status.text));
         return output.record("status", { state: "draining", code: status.code, text: status.text });
+      case "resuming":
       case "lost":
         return this.#down(status.reason, status.at);
       case "closed":
