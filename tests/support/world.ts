@@ -14,12 +14,12 @@
 import { Client } from "../../core/client.ts";
 import type { Connection } from "../../core/connection.ts";
 import type { Conversation } from "../../core/conversation.ts";
-import type { ClientEvent, CloseReason, ConnectionEvent, Unconfirmed } from "../../core/events.ts";
-import type { SessionState } from "../../core/flow/session_state.ts";
+import type { ClientEvent, ConnectionEvent } from "../../core/events.ts";
 import type { ClientOptions, ServerOptions } from "../../core/options.ts";
 import { Server } from "../../core/server.ts";
 import type { SessionOver } from "../../core/server_types.ts";
 import type { Session } from "../../core/session.ts";
+import { Application, type Unfinished } from "./application.ts";
 import { Random, seeded } from "./random.ts";
 
 const decoder = new TextDecoder();
@@ -44,6 +44,10 @@ export interface End {
   delay: number;
   /** What comes to this end from now on vanishes. */
   deaf: boolean;
+  /** The transport takes nothing until then, ms. */
+  busyUntil: number;
+  /** What left it first: a client's HELLO. */
+  first: Uint8Array | null;
   ended: boolean;
   gone: boolean;
 }
@@ -56,37 +60,9 @@ export interface Cut {
   readonly silent: boolean;
 }
 
-/** A message that an application was given and did not finish yet. */
-interface Unfinished {
-  readonly state: SessionState;
-  readonly position: number;
-}
-
-/** What is known of one side's application. */
-export class Application {
-  readonly messages: string[] = [];
-  readonly processed: number[] = [];
-  readonly lost: Unconfirmed[][] = [];
-  readonly resumed: boolean[] = [];
-  readonly closed: CloseReason[] = [];
-  writable = 0;
-  /** Finishes each message at once; else as {@link World.finishAll} says, or after `after(text)` ms. */
-  consumes = true;
-  after: ((text: string) => number) | null = null;
-  /** What to send when this message came, or null. */
-  answer: ((text: string) => string | null) | null = null;
-  /** What waits for `writable`, oldest first. */
-  readonly outbox: string[] = [];
-  /** What was accepted, in order. */
-  readonly sent: string[] = [];
-  /** Messages that it has not finished. */
-  readonly open: Unfinished[] = [];
-  /** Messages that it finished. */
-  finished = 0;
-}
-
 /** One for all: a stack for each would take longer than the run. */
 const RESET = new Error("reset");
+const UNREACHABLE = new Error("unreachable");
 
 const RECONNECT = { base: 10, floor: 5, cap: 50 };
 
@@ -101,6 +77,8 @@ export class World {
   /** Bytes that reach a machine at a time, and that are taken from it at a time. */
   piece: number;
   writes = Infinity;
+  /** Milliseconds that each piece takes to leave. */
+  pace = 0;
   client: Client;
   server: Server;
   readonly near: Application = new Application();
@@ -113,6 +91,8 @@ export class World {
   readonly cuts: Cut[] = [];
   /** Called for each piece of bytes that reaches an end, before it does. */
   onBytes: ((end: End, bytes: Uint8Array) => void) | null = null;
+  onDial: ((near: End, far: End) => void) | null = null;
+  onOver: ((over: SessionOver) => void) | null = null;
   onEvent: ((end: End, event: ConnectionEvent) => void) | null = null;
   readonly ends: Map<Conversation, End> = new Map();
   readonly stalledUntil: Record<Side, number> = { client: 0, server: 0 };
@@ -170,13 +150,16 @@ export class World {
     this.settle();
   }
 
+  /** Whoever has no session to send to waits for it. */
   #flush(side: Side): void {
     const session = this.session(side);
     const application = this.application(side);
-    while (session !== null && application.outbox.length > 0) {
+    const sendable = session !== null && (session.resumable || session.connection?.conversing === true);
+    while (sendable && application.outbox.length > 0) {
       const text = application.outbox[0]!;
       if (session.send(encoder.encode(text), this.now) === "blocked") break;
       application.sent.push(application.outbox.shift()!);
+      application.onSent?.(text);
     }
     if (session !== null) this.#settleOwner(session.connection);
   }
@@ -191,14 +174,21 @@ export class World {
   /** An application finishes the oldest `count` messages that it has. */
   finishAll(side: Side, count = Infinity): void {
     const { open } = this.application(side);
-    for (let i = 0; i < count && open.length > 0; i++) this.#finish(side, open.shift()!);
+    const last = open[Math.min(count, open.length) - 1];
+    if (last !== undefined) this.#finish(side, last);
     this.settle();
   }
 
+  /** An application finishes a message, and with it all before it. */
   #finish(side: Side, { state, position }: Unfinished): void {
     const session = this.session(side);
+    const { open, finished } = this.application(side);
     if (session === null || session.state !== state) return; // of a session that was lost
-    this.application(side).finished++;
+    for (let first = open[0]; first !== undefined; first = open[0]) {
+      if (first.state === state && first.position > position) break;
+      if (first.state === state) finished.add(first.text);
+      open.shift();
+    }
     session.consumed(position, this.now);
     this.#settleOwner(session.connection);
   }
@@ -248,13 +238,14 @@ export class World {
 
   #dialed(attempt: number): void {
     this.dials++;
-    if (!this.reachable) return this.client.dialFailed(attempt, new Error("unreachable"), this.now);
+    if (!this.reachable) return this.client.dialFailed(attempt, UNREACHABLE, this.now);
     const connection = this.client.dialed(attempt, this.now);
     if (connection === null) return;
     const near = this.#end("client", connection);
     const far = this.#end("server", this.accept());
     near.peer = far;
     far.peer = near;
+    this.onDial?.(near, far);
   }
 
   /** The server accepts a transport, of the client or of a stranger. */
@@ -275,6 +266,8 @@ export class World {
       received: 0,
       delay: 0,
       deaf: false,
+      busyUntil: 0,
+      first: null,
       ended: false,
       gone: false,
     };
@@ -311,6 +304,7 @@ export class World {
 
   #over(over: SessionOver): void {
     this.over.push(over);
+    this.onOver?.(over);
     if (over.session === this.remote) this.remote = null;
   }
 
@@ -318,17 +312,22 @@ export class World {
     const end = this.ends.get(connection);
     if (end === undefined) return false;
     for (let e = connection.nextEvent(); e !== null; e = connection.nextEvent()) this.#event(end, e);
-    while (!end.gone) {
+    while (!end.gone && end.busyUntil <= this.now) {
       const shown = connection.peekTransmit();
       if (shown === null) break;
       const going = shown.length <= this.writes ? shown : shown.subarray(0, this.writes);
       end.sent += going.length;
+      end.first ??= going;
       this.#put(end, going);
       connection.advanceTransmit(going.length);
+      if (this.pace === 0) continue;
+      end.busyUntil = this.now + this.pace;
+      this.#later(this.pace, () => this.#owner(end).settle(connection, this.now));
     }
     for (let e = connection.nextEvent(); e !== null; e = connection.nextEvent()) this.#event(end, e);
     const action = connection.socketAction();
-    if (!end.gone && action !== "keep" && !end.ended) {
+    const flushed = action !== "keep" && (action === "destroy" || connection.peekTransmit() === null);
+    if (!end.gone && flushed && !end.ended) {
       end.ended = true;
       this.#put(end, null);
     }
@@ -378,11 +377,11 @@ export class World {
       end.connection.consumed(position, this.now);
       return this.#settleOwner(end.connection);
     }
-    const message = { state: session.state, position };
+    const message = { text, state: session.state, position };
     const wait = application.consumes ? 0 : application.after?.(text) ?? Infinity;
+    application.open.push(message);
     if (wait === 0) this.#finish(end.side, message);
-    else if (wait === Infinity) application.open.push(message);
-    else this.#later(wait, () => this.#finish(end.side, message));
+    else if (wait < Infinity) this.#later(wait, () => this.#finish(end.side, message));
     const answer = application.answer?.(text) ?? null;
     if (answer === null) return;
     application.outbox.push(answer);
