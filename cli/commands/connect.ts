@@ -1,8 +1,8 @@
 /**
  * `heartwire connect`: lines of stdin are messages, messages that come are lines on stdout.
  *
- * Rules: stdin is read only as fast as the peer takes the lines, and not at all between two connections. A line that was not
- * accepted by a connection goes to the next; one that was accepted and may be lost is counted, and said.
+ * Rules: stdin is read only as fast as the peer takes the lines, and not at all between two connections. A line that never arrived goes to
+ * the next session; one that may have arrived, and whose session was lost, is counted, and said.
  *
  * @module
  */
@@ -24,24 +24,25 @@ import * as text from "../text.ts";
 
 /** Lets pass while it is open. */
 class Gate {
-  #open: Promise<void>;
-  #resolve: () => void = () => {};
+  #passed: Promise<void> = Promise.resolve();
+  /** Opens it; null: it is open. */
+  #resolve: (() => void) | null = null;
 
   constructor() {
-    this.#open = new Promise((resolve) => this.#resolve = resolve);
+    this.shut();
   }
 
   passed(): Promise<void> {
-    return this.#open;
+    return this.#passed;
   }
 
   open(): void {
-    this.#resolve();
+    this.#resolve?.();
+    this.#resolve = null;
   }
 
   shut(): void {
-    this.open();
-    this.#open = new Promise((resolve) => this.#resolve = resolve);
+    if (this.#resolve === null) this.#passed = new Promise((resolve) => this.#resolve = resolve);
   }
 }
 
@@ -57,6 +58,8 @@ class Talk {
   #uncertain = 0;
   #received = 0;
   #conversations = 0;
+  /** Lines of a session that was lost, which never arrived. */
+  #again: Uint8Array[] = [];
   /** The next connection begins a new session. */
   #fresh = true;
   #lost: EndReason | null = null;
@@ -183,7 +186,8 @@ class Talk {
         return output.record("status", { state: "draining", code: status.code, text: status.text });
       case "unconfirmed": {
         this.#fresh = true;
-        this.#uncertain += status.messages.length;
+        this.#again = status.messages.filter(({ state }) => state === "unsent").map(({ bytes }) => bytes);
+        this.#uncertain += status.messages.length - this.#again.length;
         output.note(text.passingText(status).join(" "));
         return output.record("status", text.passingRecord(status));
       }
@@ -220,6 +224,8 @@ class Talk {
     if (fresh) this.#conversations++;
     this.#lost = null;
     this.#fresh = false;
+    // What never arrived goes first; what may have arrived is for who reads this.
+    for (const line of this.#again.splice(0)) void this.#link.session.send(line).catch(() => this.#unsent++);
     this.#gate.open();
     output.record("status", { state: "live", agreement });
     const live = paint("live:", "good");
