@@ -19,7 +19,7 @@ export type {
   Observer,
   Peer,
 } from "./options.ts";
-export type { PingOptions, PingResult, Session, SessionStats, SignalOption } from "./session.ts";
+export type { PingOptions, PingResult, SendOptions, Session, SessionStats, SignalOption } from "./session.ts";
 export type { Lasting, Passing, SessionState, Status, StatusBase } from "./status.ts";
 export { type Code, CODES, HeartwireError } from "../core/mod.ts";
 export type {
@@ -44,6 +44,8 @@ export type {
   ReconnectOptions,
   ServerOptions,
   ServerStats,
+  SessionCounts,
   StallVerdict,
+  Unconfirmed,
   Verdict,
 } from "../core/mod.ts";

@@ -67,6 +67,7 @@ export interface Agreement {
 
 /** A message whose processing the peer did not confirm. */
 export interface Unconfirmed {
+  /** The payload. */
   readonly bytes: Uint8Array;
   /** Where it ends in the order of its session, in chunks. */
   readonly position: number;

@@ -22,12 +22,15 @@ export interface Dial {
 
 /** A client's session and the dial that a connection is. */
 export interface Carried {
+  /** The session. */
   readonly state: SessionState;
+  /** Who dials, and which time. */
   readonly dial: Dial;
 }
 
 /** What a server made of a HELLO that asks for a session. */
 export interface Admission {
+  /** The session. */
   readonly state: SessionState;
   /** It goes on; else it is new. */
   readonly resumed: boolean;

@@ -12,6 +12,7 @@ import type { SessionCounts } from "./sessions.ts";
 
 /** A session is over, or cannot go on: its connection ended for good, it waited too long, or its memory was needed. */
 export interface SessionOver {
+  /** Which. */
   readonly session: Session;
   /** How its last connection ended. */
   readonly reason: CloseReason;

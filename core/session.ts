@@ -34,6 +34,7 @@ export class Session {
   #account: Account | null = null;
   #charged = 0;
 
+  /** Made by a client or a server. */
   constructor(state: SessionState) {
     this.state = state;
   }
@@ -48,7 +49,11 @@ export class Session {
     this.#over = true;
   }
 
-  /** From now on what it holds counts there; null: nowhere. */
+  /**
+   * From now on what it holds counts there; null: nowhere.
+   *
+   * @internal
+   */
   charge(account: Account | null): void {
     if (this.#account !== null) this.#account.bytes -= this.#charged;
     this.#account = account;

@@ -31,25 +31,36 @@ export interface Grant {
 
 /** Positions of one side, as it tells them to resume. */
 export interface Positions {
+  /** Arrived in order. */
   readonly received: number;
+  /** The first chunk that is still kept. */
   readonly firstRetained: number;
+  /** Sent, ever. */
   readonly sent: number;
+  /** Finished by the application. */
   readonly processed: number;
 }
 
 /** Both directions of one session, of one side. */
 export class SessionState {
+  /** @internal */
   readonly inbound: Inbound;
+  /** @internal */
   readonly outbound: Outbound;
   /** What the server granted; null: it ends with its connection. */
   grant: Grant | null = null;
 
+  /** @internal */
   constructor(inbound: Inbound, outbound: Outbound) {
     this.inbound = inbound;
     this.outbound = outbound;
   }
 
-  /** A session that begins. */
+  /**
+   * A session that begins.
+   *
+   * @internal
+   */
   static begin(options: ResolvedConnection, environment: Environment): SessionState {
     return new SessionState(
       new Inbound(options.maxMessage, options.window),
@@ -57,7 +68,11 @@ export class SessionState {
     );
   }
 
-  /** The one that follows when this cannot go on. Who waits for room waits there. */
+  /**
+   * The one that follows when this cannot go on. Who waits for room waits there.
+   *
+   * @internal
+   */
   anew(options: ResolvedConnection, environment: Environment): SessionState {
     const next = SessionState.begin(options, environment);
     next.outbound.blocked = this.outbound.blocked;

@@ -12,9 +12,11 @@ import type { Parameters } from "./parameters.ts";
 
 /** Client: opens the handshake. */
 export interface HelloFrame {
+  /** Tells frames apart. */
   readonly kind: "hello";
   /** 16 fresh random bytes. */
   readonly nonce: Uint8Array;
+  /** The heartbeat offer, and what else the client asks for. */
   readonly parameters: Parameters;
 }
 
