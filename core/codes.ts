@@ -115,7 +115,7 @@ export const CODES: Readonly<Record<Code, CodeInfo>> = {
   PONG_UNMATCHED: row(24, true, "An answer to no open heartbeat."),
   PONG_IMPLAUSIBLE: row(25, true, "An answer claims to have been held longer than it took."),
   CONTROL_FLOOD: row(26, true, "The peer asks for more answers than it reads."),
-  BUSY: row(32, true, "The server is at its limit of connections; try later."),
+  BUSY: row(32, true, "The server has no room for another connection, or for its heartbeats; try later."),
   PEER_LIMIT: row(33, true, "Too many connections from this address; close some or raise the limit."),
   HANDSHAKE_LIMIT: row(34, true, "Too many handshakes are in progress; try later."),
   UNAUTHORIZED: row(35, false, "The server refused this client."),
