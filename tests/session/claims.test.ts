@@ -267,6 +267,19 @@ describe("a HELLO that asks to resume", () => {
     }
   });
 
+  it("and whose first chunk is not the next ends its connection and not the session: no position is implied", () => {
+    for (const wrong of [0, 1, 3, 65_535]) {
+      const desk = new Desk();
+      const first = desk.open();
+      first.give(data(0, "a")).give(data(1, "b")).hang();
+      const second = desk.dial().give(claim(first.granted, 2, { sent: 5 })).give(ping(1));
+      assertEquals(second.give(data(wrong, "c")).answer, `error ${codeNumber("SEQUENCE")}`);
+      const third = desk.dial().give(claim(first.granted, 3, { sent: 5 })).give(ping(1)).give(data(2, "c"));
+      assertEquals([third.answer, third.connection.reason], ["resumed", null]);
+      assertEquals(desk.server.sessionOf(third.connection)!.state.positions.received, 3);
+    }
+  });
+
   it("without the positions that are 0 means 0", () => {
     const desk = new Desk();
     const first = desk.open();

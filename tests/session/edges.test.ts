@@ -122,6 +122,46 @@ describe("between two connections", () => {
     assertEquals(world.near.messages.length, 12);
   });
 
+  it("a side that was told blocked is told writable over the session that begins anew", () => {
+    for (const reachable of [true, false]) {
+      const world = new World({ retention: 2_000 }, {});
+      world.run(100);
+      world.far.consumes = false;
+      for (let i = 0; i < 4 && world.send("client", "".padEnd(600)) === "accepted"; i++);
+      world.reachable = reachable;
+      world.restart();
+      world.run(200);
+      if (!reachable) assertEquals(world.send("client", "".padEnd(600)), "blocked");
+      if (!reachable) assertEquals(world.near.writable, 0);
+      world.reachable = true;
+      world.run(200);
+      assertEquals([world.near.lost.length, world.near.writable], [1, 1]);
+    }
+  });
+
+  it("what is finished while the handshake is under way is acknowledged, also when nothing follows", () => {
+    for (const side of ["client", "server"] as const) {
+      const other = side === "client" ? "server" : "client";
+      for (const wait of [1, 4, 6, 9, 11, 14]) {
+        const world = new World();
+        world.run(100);
+        world.application(other).consumes = false;
+        world.post(side, "a0");
+        world.run(100);
+        world.resetAll();
+        world.run(1_000, () => world.dials === 2);
+        world.run(wait);
+        world.finishAll(other);
+        world.run(200);
+        assertEquals(
+          world.application(side).processed,
+          [1],
+          `${other} finishes ${wait} ms into the handshake`,
+        );
+      }
+    }
+  });
+
   it("a server that keeps no sessions ends them with their connections, and the next one begins at nothing", () => {
     const world = new World({}, { resumeWindow: 0 });
     world.run(100);

@@ -17,26 +17,7 @@ import type { Session } from "../../core/session.ts";
 import { hello, join, preface } from "../support/crafted.ts";
 import { Random, seeded } from "../support/random.ts";
 import { type End, type Side, World } from "../support/world.ts";
-
-/** What can go wrong. */
-export const FAULTS = [
-  "reset",
-  "silent cut",
-  "one-way cut",
-  "slow",
-  "client stalls",
-  "server stalls",
-  "restart",
-  "window passes",
-  "late HELLO",
-  "HELLO twice",
-  "take-over",
-] as const;
-export type Fault = typeof FAULTS[number];
-
-/** Where a client is when it does. */
-export const STATES = ["down", "greeting", "resuming", "replaying", "blocked", "busy", "idle"] as const;
-export type State = typeof STATES[number];
+import { Books, type Fault, FAULTS, type State, STATES } from "./faults.ts";
 
 const BEAT = { interval: 200, multiplier: 3, minimumInterval: 10 };
 const WINDOW = 3_000;
@@ -46,14 +27,6 @@ const REST = 6_000;
 
 const CHUNK = 16_384;
 const decoder = new TextDecoder();
-
-/** One session of one side as its application knows it. */
-class Books {
-  readonly sent: { text: string; position: number }[] = [];
-  position = 0;
-  confirmed = 0;
-  closed = false;
-}
 
 /** A life. */
 export class Simulation {
@@ -75,6 +48,9 @@ export class Simulation {
   #unsent: Set<string> = new Set();
   #told: Set<string> = new Set();
   #hello: Uint8Array | null = null;
+  #attachedAt = 0;
+  /** Of the client's last dial that came through. */
+  #generation = 0;
   #nextDial: "late" | "twice" | null = null;
 
   constructor(seed: number) {
@@ -245,8 +221,23 @@ export class Simulation {
     return this;
   }
 
+  /** Positions are in their order, whatever happens. */
+  #positions(): void {
+    for (const side of ["client", "server"] as const) {
+      const state = this.world.session(side)?.state;
+      if (state === undefined) continue;
+      const { processed, received, sent, everSent, accepted, told } = state.outbound;
+      const rising = [told, processed, received, sent, everSent, accepted];
+      if (rising.some((position, i) => i > 0 && position < rising[i - 1]!)) {
+        this.#fail(`${side}: positions ${rising}`);
+      }
+    }
+  }
+
   #act(index: number): void {
     const { world } = this;
+    this.#positions();
+    if (world.remote !== null && world.remote.connection !== null) this.#attachedAt = world.now;
     const random = this.#random;
     this.inputs++;
     const draw = random.between(0, 99);
@@ -347,6 +338,7 @@ export class Simulation {
 
   #dialed(near: End, far: End): void {
     this.#hello = null;
+    this.#generation++;
     if (this.#nextDial === "late") far.delay = HANDSHAKE + this.#random.between(1, 400);
     if (this.#nextDial === "twice") {
       // Our bytes come behind their double.
@@ -378,7 +370,7 @@ export class Simulation {
     if (state.grant === null) return;
     const nonce = new Uint8Array(16).fill(7);
     const { id, secret } = state.grant;
-    const generation = world.dials + this.#random.between(0, 2);
+    const generation = this.#generation + this.#random.between(0, 2);
     const claim = { session: id, generation, ...state.positions };
     const proof = resumeProof(seeded(new Random(1)), secret, claim, nonce);
     const instance = new Uint8Array(16).fill(9);
@@ -395,13 +387,25 @@ export class Simulation {
     this.#nextDial = null;
     for (const side of ["client", "server"] as const) world.application(side).after = () => 0;
     const healed = world.now;
+    const kept = this.#kept;
+    const lost = world.near.lost.length;
     for (let i = 0; i < REST / 100 && !this.#rests; i++) {
       world.finishAll("client");
       world.finishAll("server");
       world.run(100, () => this.#rests);
     }
     if (!this.#rests) this.#fail(`no rest within ${REST} ms after ${healed}: ${this.#why()}`);
+    if (kept && !world.client.ended && world.near.lost.length > lost) {
+      this.#fail("a session is lost that both sides had");
+    }
     this.#judge();
+  }
+
+  /** Whether the server has the client's session, and not for so long without a connection that its window might pass. */
+  get #kept(): boolean {
+    const { client, remote, now } = this.world;
+    const ours = client.session?.state.grant?.id.join();
+    return remote !== null && remote.state.grant?.id.join() === ours && now - this.#attachedAt < WINDOW / 6;
   }
 
   #why(): string {

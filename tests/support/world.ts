@@ -19,46 +19,13 @@ import type { ClientOptions, ServerOptions } from "../../core/options.ts";
 import { Server } from "../../core/server.ts";
 import type { SessionOver } from "../../core/server_types.ts";
 import type { Session } from "../../core/session.ts";
-import { Application, type Unfinished } from "./application.ts";
+import { Application, type Cut, type End, type Side, type Unfinished } from "./application.ts";
 import { Random, seeded } from "./random.ts";
+
+export type { Cut, End, Side } from "./application.ts";
 
 const decoder = new TextDecoder();
 const encoder = new TextEncoder();
-
-/** Which side of the world. */
-export type Side = "client" | "server";
-
-/** One end of a transport. */
-export interface End {
-  readonly side: Side;
-  /** Which dial it belongs to, from 1. */
-  readonly dial: number;
-  readonly connection: Conversation;
-  peer: End | null;
-  /** What is on its way to this end; null is the end of the stream. */
-  queue: { at: number; bytes: Uint8Array | null }[];
-  /** Bytes that left this end, and that reached it, in all. */
-  sent: number;
-  received: number;
-  /** What comes to this end takes so much longer, ms. */
-  delay: number;
-  /** What comes to this end from now on vanishes. */
-  deaf: boolean;
-  /** The transport takes nothing until then, ms. */
-  busyUntil: number;
-  /** What left it first: a client's HELLO. */
-  first: Uint8Array | null;
-  ended: boolean;
-  gone: boolean;
-}
-
-/** A transport that ends when so many bytes have reached one side. */
-export interface Cut {
-  readonly dial: number;
-  readonly side: Side;
-  readonly offset: number;
-  readonly silent: boolean;
-}
 
 /** One for all: a stack for each would take longer than the run. */
 const RESET = new Error("reset");
