@@ -15,6 +15,8 @@ export interface SessionHost {
   readonly window: number;
   /** Whom errors name: where the peer came from, or what was dialled last. */
   readonly peer: Address;
+  /** A server's heartbeat budget decides how often its clients may beat. */
+  readonly budgeted?: boolean;
   /** What outlives this connection, which has just opened; null: nothing does. */
   sessionOf(connection: Conversation): CoreSession | null;
   close(code: number, text: string): void;

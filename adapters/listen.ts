@@ -216,6 +216,7 @@ class LiveServer implements Server, ListenerSink {
       driver,
       window: this.#window,
       peer: driver.transportOf(connection)!.remote,
+      budgeted: (this.#options.heartbeatBudget ?? Infinity) !== Infinity,
       sessionOf: () => session,
       close: (code, text) => end((carrier, now) => carrier.close(code, text, now), text),
       abort: (text) => end((carrier, now) => carrier.abort("ABORTED", text, now), text),

@@ -25,6 +25,8 @@ interface Waiting {
 
 /** What this needs of a session's host. */
 interface RetuneHost {
+  /** A server's heartbeat budget decides how often its clients may beat. */
+  readonly budgeted?: boolean;
   readonly driver: Driver<Conversation, ConnectionEvent>;
   readonly peer: Address;
 }
@@ -40,7 +42,12 @@ export class Retunes {
 
   /** Offers terms. Throws what the connection throws when it cannot. */
   ask(connection: Conversation, change: HeartbeatTerms): Promise<Agreement> {
-    const { driver } = this.#host;
+    const { driver, budgeted } = this.#host;
+    if (budgeted === true && change?.minimumInterval !== undefined) {
+      throw new HeartwireError("OPTION", "option minimumInterval: the server's heartbeat budget decides it", {
+        hint: "Leave minimumInterval out, or the server without heartbeatBudget.",
+      });
+    }
     const now = driver.now();
     const left = connection.retuning ? 2 : 1;
     connection.retune(change, now);

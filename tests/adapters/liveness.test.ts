@@ -87,6 +87,16 @@ describe("retune", () => {
     assertEquals([ours.agreement!.txInterval, ours.agreement!.rxInterval], [400, 300]);
   });
 
+  test("a server with a budget does not let its handler change how often a client beats", async () => {
+    const held: Session[] = [];
+    const { world, connect } = await scene(keep(held), { heartbeatBudget: 10 });
+    await connect();
+    await world.run(50);
+    const error = await held[0]!.retune({ minimumInterval: 10 }).then(() => null, (thrown) => thrown);
+    assertEquals(error?.code, "ERR_HEARTWIRE_OPTION");
+    assertEquals((await world.until(held[0]!.retune({ interval: 5_000 }))).txInterval, 5_000);
+  });
+
   test("what the peer cannot bear is declined, and what held before holds", async () => {
     const { world, ours, server, theirs } = await pair(BEAT, {
       heartbeat: { ...BEAT.heartbeat, maximumDetection: 5_000 },
