@@ -291,6 +291,7 @@ export class Server {
       if (entry.asked !== 0) this.#asked.delete(entry.asked);
       if (entry.held !== null) {
         this.#sessions!.closed(entry.held, connection as Connection, toMicros(now));
+        if (this.#draining !== null) this.#sessions!.abandon(); // its client is not let in again
         this.#tellOver();
       }
     }

@@ -205,6 +205,24 @@ describe("a session that is over", () => {
     assertEquals(codeOf(() => world.send("client", "nowhere")), "ERR_HEARTWIRE_NOT_OPEN");
   });
 
+  it("is told when its connection breaks while the server drains: nobody is let in again", () => {
+    const world = new World();
+    world.run(100);
+    world.near.consumes = false;
+    for (const words of numbered(3, "b")) world.post("server", words);
+    world.run(100);
+    world.far.consumes = false;
+    world.post("client", "holds the end up");
+    world.run(100);
+    world.server.drain({}, world.now);
+    world.settle();
+    world.run(20);
+    assertEquals(world.over.length, 0);
+    world.resetAll();
+    assertEquals(world.over.map((over) => over.unconfirmed.length), [3]);
+    assertEquals(world.server.stats().sessions!.detached, 0);
+  });
+
   it("that its server aborts tells what was not confirmed, once", () => {
     const world = new World();
     world.run(100);
