@@ -47,6 +47,8 @@ export interface Values {
   count: number | undefined;
   /** Port; undefined: no HTTP. */
   http: number | undefined;
+  /** ms; undefined leaves the library's default. */
+  "resume-window": number | undefined;
   repeats: (typeof REPEATS)[number];
   /** ms */
   idle: number;
@@ -100,6 +102,7 @@ export const DEFAULTS: Readonly<Values> = Object.freeze({
   timeout: 10_000,
   count: undefined,
   http: undefined,
+  "resume-window": undefined,
   repeats: "reject",
   idle: 1_000,
   short: false,
@@ -215,6 +218,14 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
         value: "PORT",
         range: [0, 65_535],
         help: "answer GET /health and GET /metrics (Prometheus) on this port too; 0 takes a free one",
+      },
+      {
+        name: "resume-window",
+        value: "MS",
+        range: [0, DAY],
+        help:
+          "for how long a session without a connection is kept for a client that reconnects; 0: not at all; " +
+          "default 120000",
       },
       profile,
       {

@@ -56,6 +56,7 @@ class Serving {
       await handler(session, name);
     }, {
       ...protocolOptions(values),
+      ...(values["resume-window"] === undefined ? {} : { resumeWindow: values["resume-window"] }),
       observe: (_session, event) => this.#metrics.observe(event),
       onHandlerError: (error, session) => {
         const whose = session === null ? "a handler" : `the handler of ${text.addressText(session.remote)}`;
@@ -120,6 +121,7 @@ class Serving {
     const bound = session.agreement?.detectionBound;
     output.record("opened", { session: name, remote: session.remote.url, detectionBound: bound });
     let suspected = false;
+    let waits = false;
     for await (const status of session.status()) {
       if (status.state === "suspect") {
         suspected = true;
@@ -127,10 +129,18 @@ class Serving {
         const limit = text.duration(evidence.limit);
         output.note(`${paint("?", "warn")} ${whom} ${text.evidenceText(evidence)}, dead at ${limit}`);
         output.record("status", { session: name, state: "suspect", ...text.evidenceRecord(evidence) });
-      } else if (status.state === "live" && suspected) {
+      } else if (status.state === "resuming") {
         suspected = false;
-        output.note(`${paint("+", "good")} ${whom} heard again`);
+        waits = true;
+        const told = text.reasonText(status.reason);
+        output.note(`${paint("?", "warn")} ${whom} ${told}; its session waits for it`);
+        output.record("status", { session: name, state: "resuming", ...text.reasonRecord(status.reason) });
+      } else if (status.state === "live" && (suspected || waits)) {
+        output.note(
+          `${paint("+", "good")} ${whom} ${waits ? "came back; its session goes on" : "heard again"}`,
+        );
         output.record("status", { session: name, state: "live" });
+        suspected = waits = false;
       } else if ("during" in status) this.#passed(status, name, whom);
     }
     const reason = await session.closed;
