@@ -21,7 +21,7 @@ export const REPEATS = ["reject", "count"] as const;
 /** How silence can be judged. */
 export const DETECTORS = ["fixed", "accrual"] as const;
 /** Heartbeats for kinds of networks. */
-export const PRESET_NAMES = ["lan", "wan", "mobile", "datacenter-nat"] as const satisfies HeartbeatPreset[];
+export const PRESET_NAMES: readonly HeartbeatPreset[] = ["lan", "wan", "mobile", "datacenter-nat"];
 /** What `serve` can do with messages. */
 export const HANDLERS = ["echo", "upper", "discard", "chat"] as const;
 /** A name out of {@link HANDLERS}. */
