@@ -165,7 +165,7 @@ async function recovery(): Promise<string> {
         if (value.state === state) return value.at as number;
       }
     };
-    noticed.push(await until("lost") - killed);
+    noticed.push(await until("resuming") - killed);
     server = await serve(port);
     const listening = performance.now();
     const live = await until("live");
@@ -180,7 +180,7 @@ async function recovery(): Promise<string> {
     } ms`;
   return table(["killed and started again", "took"], [
     ["times", String(restarts)],
-    ["kill to `lost`, told to the client's application", tell(noticed)],
+    ["kill to `resuming`, told to the client's application", tell(noticed)],
     ["server listens again to `live` (a back-off is running then)", tell(back)],
     ["kill to `live`, the start of the server's process included", tell(outage)],
   ]);
