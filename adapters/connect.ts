@@ -64,6 +64,7 @@ class Dialer implements SessionHost {
   readonly first: Promise<Session>;
   readonly driver: Driver<Conversation, ConnectionEvent>;
   readonly window: number;
+  readonly redials: boolean;
   peer: Address;
   readonly #platform: Platform;
   readonly #addresses: readonly Address[];
@@ -87,7 +88,9 @@ class Dialer implements SessionHost {
     this.#addresses = addresses;
     this.peer = addresses[0]!;
     this.#options = options;
-    this.window = resolveClient(core).window;
+    const { window, reconnect } = resolveClient(core);
+    this.window = window;
+    this.redials = reconnect !== null;
     this.#client = new Client(core, platform.environment);
     this.driver = new Driver(this.#client, platform.clock, {
       event: (connection, event) => this.#event(connection, event),

@@ -15,6 +15,8 @@ export interface SessionHost {
   readonly window: number;
   /** Whom errors name: where the peer came from, or what was dialled last. */
   readonly peer: Address;
+  /** Another connection is dialled when this one ends. */
+  readonly redials?: boolean;
   /** A server's heartbeat budget decides how often its clients may beat. */
   readonly budgeted?: boolean;
   /** What outlives this connection, which has just opened; null: nothing does. */

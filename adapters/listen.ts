@@ -18,6 +18,7 @@ import {
   type Session as CoreSession,
   type SessionOver,
 } from "../core/mod.ts";
+import { numberOption } from "../core/errors.ts";
 import { resolveServer } from "../core/options.ts";
 import { type Address, type AddressLike, networkOf, parseAddress } from "./address.ts";
 import { Driver } from "./driver.ts";
@@ -218,7 +219,14 @@ class LiveServer implements Server, ListenerSink {
       peer: driver.transportOf(connection)!.remote,
       budgeted: (this.#options.heartbeatBudget ?? Infinity) !== Infinity,
       sessionOf: () => session,
-      close: (code, text) => end((carrier, now) => carrier.close(code, text, now), text),
+      // A client that is away is awaited for what it has yet to get, as long as sessions are kept.
+      close: (code, text) => {
+        if (session === null) return end((carrier, now) => carrier.close(code, text, now), text);
+        numberOption("closeCode", code, 0, Number.MAX_SAFE_INTEGER, true);
+        const now = driver.now();
+        session.close(code, text, now);
+        driver.done(session.connection, now);
+      },
       abort: (text) => end((carrier, now) => carrier.abort("ABORTED", text, now), text),
       fault: () => end((carrier, now) => carrier.abort("INTERNAL", "", now), ""),
       report,

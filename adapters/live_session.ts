@@ -163,7 +163,7 @@ export class LiveSession implements Session {
 
   /** What a message belongs to: positions count in one session, or in one connection where nothing outlives it. */
   #source(connection: Conversation): object {
-    return this.#core?.state ?? connection;
+    return connection.session ?? connection;
   }
 
   #opened(connection: Conversation, agreement: Agreement, resumed: boolean): void {
@@ -248,7 +248,8 @@ export class LiveSession implements Session {
   #unsendable(): HeartwireError {
     if (this.#ended !== null) return this.#endError(this.#ended);
     const { url } = this.#host.peer;
-    if (this.#closing || this.#connection !== null) {
+    // One that dials again is closed only by its application: else the next connection is near.
+    if (this.#closing || (this.#connection !== null && this.#host.redials !== true)) {
       const error = new HeartwireError("CLOSED", `${url}: the session is closing: nothing more can be sent`, {
         hint: "Send before you close; to go on, open a new session.",
       });
@@ -361,10 +362,9 @@ export class LiveSession implements Session {
     const bytes = bytesOf(data);
     if (bytes === null) throw notData(data);
     const connection = this.#connection;
-    if (connection === null || this.#closing) {
-      if (this.#goesOn && !this.#closing) return false;
-      throw this.#unsendable();
-    }
+    const open = this.#ended === null && !this.#closing;
+    if (connection === null && open && (this.#goesOn || this.#host.redials === true)) return false;
+    if (connection === null || !open) throw this.#unsendable();
     const now = this.#host.driver.now();
     try {
       return connection.sendVolatile(bytes, now) === "sent";

@@ -1,9 +1,9 @@
 /**
  * The session: what an application holds of a connection.
  *
- * This file is its face; live_session.ts is what is behind it. A session belongs to one connection, or, at a client with
- * `reconnect`, to one connection after another. Each of these is a *conversation* of its own: what was sent and not yet
- * processed when a connection ended may be lost, and so may what the peer sent; the session says so (`lost`) and goes on.
+ * This file is its face; live_session.ts is what is behind it. A session belongs to one connection, or, at a client with `reconnect`, to one
+ * connection after another, and so does the one that the server's handler has. What is accepted then arrives once and in order as long as both
+ * processes keep the session; when one lost it, the status `unconfirmed` says what is not known to have been processed, and a new session begins.
  *
  * @module
  */
@@ -77,7 +77,7 @@ export interface Session extends AsyncIterable<Message>, AsyncDisposable {
    * is blocked it waits; until it resolves the bytes must not change. Sends keep their order, awaited or not.
    *
    * Rejects with {@link HeartwireError}: `ERR_HEARTWIRE_MESSAGE_TOO_LARGE`, `_SEND_QUEUE_FULL` (16 MiB wait already),
-   * `_NOT_CONNECTED` (between two connections; retryable), `_CLOSED` (the session is closed or closing), `_CANCELLED`,
+   * `_NOT_CONNECTED` (between two connections of a session that cannot go on; retryable), `_CLOSED` (the session is closed or closing), `_CANCELLED`,
    * `_DATA` (neither a string nor a Uint8Array), or with what ended the connection: `_DEAD`, `_LOST`, ...
    *
    * A send that nobody awaits may fail unseen because of its signal or because there is no connection any more: {@link Session.closed}

@@ -258,7 +258,8 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
       {
         name: "reconnect",
         help:
-          "dial again when the connection ends; each is a new conversation, and what was under way is lost",
+          "dial again when the connection ends, and go on with the session: no line is lost or comes twice, unless the server " +
+          "has lost the session",
       },
       messageProfile,
       ...COMMON,

@@ -160,7 +160,7 @@ export class Client {
       this.#everLive = true;
       this.#failedDials = 0;
       this.#liveAt = this.#now;
-      this.#session?.opened();
+      this.#session?.opened(now);
       this.#events.push({ type: "live", attempt: this.#attempt });
       if (this.#ending !== null) connection.close(this.#ending.code, this.#ending.text, now);
     }

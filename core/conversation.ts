@@ -11,6 +11,7 @@
 import type { Code } from "./codes.ts";
 import type { Agreement, CloseReason, ConnectionEvent } from "./events.ts";
 import type { Positions } from "./flow/session_state.ts";
+import type { SessionState } from "./flow/session_state.ts";
 import type { Machine } from "./machine.ts";
 import type { Phase } from "./phases.ts";
 import type { Admission } from "./resume.ts";
@@ -39,6 +40,8 @@ export interface Conversation extends Machine<ConnectionEvent> {
   readonly phase: Phase;
   /** What was agreed, or is expected; null before it is open. */
   readonly agreement: Agreement | null;
+  /** The session that it carries, or carried; null: nothing outlives it. */
+  readonly session: SessionState | null;
   /** How it ended; null while it has not. */
   readonly reason: CloseReason | null;
   /** The peer's announcement of an end: when it may be dialled again, ms; null without one. */

@@ -280,7 +280,7 @@ export class Server {
     if (entry.state === "handshake" && connection.agreement !== null) {
       this.#move(entry, "open");
       this.#opened++;
-      if (entry.held !== null) this.#sessions!.opened(entry.held);
+      if (entry.held !== null) this.#sessions!.opened(entry.held, now);
     }
     const { reason } = connection;
     if (reason !== null && entry.state !== "over") {

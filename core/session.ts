@@ -33,10 +33,23 @@ export class Session {
   /** Without a connection: whose bytes it holds, and how many of them are its own. */
   #account: Account | null = null;
   #charged = 0;
+  /** With what the application wants to end it. */
+  #ending: { readonly code: number; readonly text: string } | null = null;
 
   /** Made by a client or a server. */
   constructor(state: SessionState) {
     this.state = state;
+  }
+
+  /** A server ends it in good order: now, or over the next connection, so that what was accepted is delivered first. */
+  close(code: number, text: string, now: number): void {
+    this.#ending ??= { code, text };
+    this.#close(now);
+  }
+
+  #close(now: number): void {
+    if (this.#ending === null || this.connection === null || !this.connection.conversing) return;
+    this.connection.close(this.#ending.code, this.#ending.text, now);
   }
 
   /** Whether it can go on over another connection. */
@@ -69,8 +82,9 @@ export class Session {
   }
 
   /** Its connection is open: the peer's next message belongs to it. */
-  opened(): void {
+  opened(now: number): void {
     this.state = this.connection!.session ?? this.state;
+    this.#close(now);
   }
 
   /**

@@ -180,9 +180,9 @@ export class Sessions {
   }
 
   /** The client's first frame came. */
-  opened(held: Held): void {
+  opened(held: Held, now: number): void {
     held.confirmed = true;
-    held.session.opened();
+    held.session.opened(now);
   }
 
   /** The connection of a session ended. */

@@ -31,6 +31,7 @@ export abstract class StreamConversation implements Conversation {
   readonly role: Role;
   readonly agreement: Agreement;
   readonly goaway: null = null;
+  readonly session: null = null;
   phase: Phase;
   reason: CloseReason | null = null;
   protected readonly options: ResolvedConnection;

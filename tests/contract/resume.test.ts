@@ -60,6 +60,47 @@ describe("a session that resumes", () => {
     await server.close();
   });
 
+  test("closes while answers come, without an error from nowhere", async () => {
+    const server = await listen("heartwire://127.0.0.1:0", (session) =>
+      session.onMessage(async (message) => {
+        for (let i = 0; i < 3; i++) await session.send(message.bytes);
+      }));
+    for (let i = 0; i < 5; i++) {
+      const session = await connect(server.address, RECONNECT);
+      const got: string[] = [];
+      void session.onMessage((message) => void got.push(message.text()));
+      await session.send("job");
+      assertEquals([(await session.close()).kind, got], ["closed", ["job", "job", "job"]]);
+    }
+    await server.close();
+  });
+
+  test("delivers the answer of a handler that returned while its client was away", async () => {
+    let handlers = 0;
+    const server = await listen("heartwire://127.0.0.1:0", async (session) => {
+      handlers++;
+      for await (const message of session) {
+        await eventually("the client is away", () => session.state === "resuming");
+        await session.send(`${message.text()} done`);
+        return;
+      }
+    });
+    const proxy = await CuttingProxy.before((server.address as { port: number }).port);
+    const session = await connect(proxy.url, RECONNECT);
+    const got: string[] = [];
+    const reading = session.onMessage((message) => void got.push(message.text()));
+    await session.send("job");
+    await pause(50);
+    proxy.refuses = true;
+    proxy.cut();
+    await pause(200);
+    proxy.refuses = false;
+    await reading;
+    assertEquals([got, handlers, (await session.closed).kind], [["job done"], 1, "closed"]);
+    await proxy.close();
+    await server.close();
+  });
+
   test("tells when a message was processed, over a cut", async () => {
     const seen: string[] = [];
     const server = await listen("heartwire://127.0.0.1:0", (session) =>
