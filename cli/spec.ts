@@ -339,7 +339,7 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
     examples: [
       "heartwire ping 127.0.0.1:7433 --count 3",
       "heartwire ping 127.0.0.1:7433 --count 5 --interval 200 --json",
-      "heartwire ping 127.0.0.1:7433 --count 10 --preset lan --detector accrual",
+      "heartwire ping 127.0.0.1:7433 --count 10 --preset lan",
     ],
   },
   bench: {
