@@ -10,8 +10,7 @@ import type { Address, EndReason, Evidence, Passing, StallVerdict, Verdict } fro
 import { endError } from "../adapters/failure.ts";
 
 // The characters that end or steer a line on a terminal: C0, DEL, C1, line separators, and what turns the direction of writing.
-// deno-lint-ignore no-control-regex -- control characters are what is looked for
-const UNPRINTABLE = /[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+const UNPRINTABLE = /[\p{Cc}\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
 
 /** Escapes what could steer a terminal or pass for another line; `lines`: tabs and newlines stay. */
 export function toPrintable(text: string, lines = false): string {
@@ -24,7 +23,8 @@ export function toPrintable(text: string, lines = false): string {
 
 /** Takes away what `paint` gave. */
 export function withoutColour(text: string): string {
-  // deno-lint-ignore no-control-regex -- control characters are what is looked for
+  // A colour begins with ESC, a control character: it is what is looked for.
+  // deno-lint-ignore no-control-regex
   return text.replace(/\x1b\[\d+m/g, "");
 }
 

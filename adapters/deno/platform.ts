@@ -162,7 +162,8 @@ export const platform: Platform = {
     };
   },
 
-  // deno-lint-ignore require-await -- what listen throws becomes a rejection
+  // Async although it awaits nothing: what the runtime's listen throws must become a rejection.
+  // deno-lint-ignore require-await
   async listen(address: Address, sink: ListenerSink): Promise<Listener> {
     const path = address.kind === "unix" ? address.path : null;
     const listener = deno.listen(targetOf(address));

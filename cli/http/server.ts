@@ -51,7 +51,8 @@ export function listenHttp(
     : overBun(bun, hostname, port, handler, idle);
 }
 
-// deno-lint-ignore require-await -- what serve throws becomes a rejection
+// Async although it awaits nothing: what serve throws must become a rejection.
+// deno-lint-ignore require-await
 async function overBun(
   bun: BunServe,
   hostname: string,
