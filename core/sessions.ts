@@ -36,7 +36,6 @@ const NO_PROOF = new Uint8Array(0);
 export interface Held {
   readonly session: Session;
   readonly key: string;
-  readonly instance: Uint8Array;
   generation: number;
   /** The client's first frame came: from then on it is kept. */
   confirmed: boolean;
@@ -110,7 +109,7 @@ export class Sessions {
 
   /** A HELLO asks for a session, new or old. The connection that carried an old one is superseded. */
   claim(hello: HelloFrame, now: number): Claim {
-    const { session: id, proof, instance, generation = 0, freshOnLoss } = hello.parameters;
+    const { session: id, proof, generation = 0, freshOnLoss } = hello.parameters;
     if (id === undefined) return this.#begin(hello, null);
     const held = this.#held.get(nameOf(id));
     const peer = positionsOf(hello.parameters);
@@ -137,7 +136,6 @@ export class Sessions {
       return { type: "unknown", previous: state.positions, superseded };
     }
     this.#attach(held);
-    (held as { instance: Uint8Array }).instance = instance!;
     this.#resumed++;
     return {
       type: "admit",
@@ -148,14 +146,13 @@ export class Sessions {
   }
 
   #begin(hello: HelloFrame, previous: SessionState | null): Claim & { readonly type: "admit" } {
-    const { instance, generation = 0 } = hello.parameters;
+    const { generation = 0 } = hello.parameters;
     const state = SessionState.begin(this.#options, this.#environment);
     const id = this.#random(ID_BYTES);
     state.keep({ id, secret: this.#random(SECRET_BYTES), epoch: this.#epoch }, this.#options.retention);
     const held: Held = {
       session: new Session(state),
       key: nameOf(id),
-      instance: instance!,
       generation,
       confirmed: false,
       until: NEVER,
