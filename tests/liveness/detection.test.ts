@@ -20,6 +20,15 @@ function heartbeat(random: Random): { interval: number; multiplier: number; mini
   };
 }
 
+/** An open pair whose sides beat as they happen to. */
+function anyPair(random: Random, seed: number): Pair {
+  return Pair.open({
+    client: { heartbeat: heartbeat(random) },
+    server: { heartbeat: heartbeat(random) },
+    seed,
+  });
+}
+
 function verdict(side: Side): string {
   const reason = side.of("closed")[0]?.reason;
   return reason?.kind === "dead" ? reason.evidence.verdict : `${reason?.kind}`;
@@ -29,12 +38,7 @@ describe("detection", () => {
   it("finds a silent cut within the bound on both sides, and suspects before", () => {
     for (let seed = 1; seed <= 300; seed++) {
       const random = new Random(seed);
-      const options = {
-        client: { heartbeat: heartbeat(random) },
-        server: { heartbeat: heartbeat(random) },
-        seed,
-      };
-      const pair = Pair.open(options);
+      const pair = anyPair(random, seed);
       pair.run(random.between(0, 20_000));
       pair.cut();
       const cutAt = pair.now;
@@ -59,12 +63,7 @@ describe("detection", () => {
   it("finds a silent cut within the other bound while both sides send all the time", () => {
     for (let seed = 1; seed <= 60; seed++) {
       const random = new Random(seed);
-      const options = {
-        client: { heartbeat: heartbeat(random) },
-        server: { heartbeat: heartbeat(random) },
-        seed,
-      };
-      const pair = Pair.open(options);
+      const pair = anyPair(random, seed);
       const sides = [pair.client, pair.server];
       const talk = (span: number): void => {
         const end = pair.now + span;
@@ -92,12 +91,7 @@ describe("detection", () => {
   it("never convicts or suspects a living peer on a link with delay below a third of the detection time", () => {
     for (let seed = 1; seed <= 60; seed++) {
       const random = new Random(seed);
-      const options = {
-        client: { heartbeat: heartbeat(random) },
-        server: { heartbeat: heartbeat(random) },
-        seed,
-      };
-      const pair = Pair.open(options);
+      const pair = anyPair(random, seed);
       const { rxDetection, txDetection, txInterval, rxInterval } = pair.client.connection.agreement!;
       // Two thirds of the detection time minus the interval is what delay may take before a suspicion.
       const room = Math.min(rxDetection, txDetection) * 2 / 3 -
