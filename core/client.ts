@@ -10,6 +10,7 @@
  */
 
 import { backoff, wasStable } from "./backoff.ts";
+import { Copies, Names } from "./canonical.ts";
 import { CODES } from "./codes.ts";
 import type { Connection } from "./connection.ts";
 import type { Conversation } from "./conversation.ts";
@@ -18,8 +19,14 @@ import { HeartwireError } from "./errors.ts";
 import type { ClientEvent, CloseReason, DialFailure } from "./events.ts";
 import { SessionState } from "./flow/session_state.ts";
 import { nonce } from "./handshake.ts";
-import { type ClientOptions, type ConnectionOptions, resolveClient, type ResolvedClient } from "./options.ts";
-import { converse } from "./profile.ts";
+import {
+  type ClientOptions,
+  type ConnectionOptions,
+  connectionOptions,
+  resolveClient,
+  type ResolvedClient,
+} from "./options.ts";
+import { converse, copyOf, modern } from "./profile.ts";
 import { Session } from "./session.ts";
 import { type Micros, NEVER, toMicros, toMillis } from "./time.ts";
 import { Wall } from "./wall.ts";
@@ -75,14 +82,14 @@ export class Client {
    *
    * @param options checked; a wrong one throws ERR_HEARTWIRE_OPTION
    * @param environment entropy and checksum
+   * @param from to be copied instead; see {@link Client.clone}
    */
-  constructor(options: ClientOptions, environment: Environment) {
-    this.#options = resolveClient(options);
-    const { endpoints: _endpoints, reconnect, resume, dialTimeout: _dialTimeout, ...connection } =
-      this.#options;
-    this.#connectionOptions = connection;
+  constructor(options: ClientOptions, environment: Environment, from?: Client) {
+    this.#options = from === undefined ? resolveClient(options) : from.#options;
+    this.#connectionOptions = from === undefined ? connectionOptions(this.#options) : from.#connectionOptions;
     this.#environment = environment;
-    if (reconnect === null || !resume || connection.profile !== "heartwire") return;
+    const { reconnect, resume, profile } = this.#options;
+    if (from !== undefined || reconnect === null || !resume || profile !== "heartwire") return;
     this.#session = new Session(SessionState.begin(this.#options, environment));
     this.#instance = nonce(environment);
   }
@@ -330,6 +337,50 @@ export class Client {
   /** The next event, or null. */
   nextEvent(): ClientEvent | null {
     return this.#events.shift() ?? null;
+  }
+
+  /**
+   * A copy that goes on independently, with its connections and its session; `copies` tells which is whose. What waits to be drained is left
+   * behind.
+   */
+  clone(environment: Environment, copies: Copies = new Copies()): Client {
+    const copy = new Client({}, environment, this);
+    copy.#state = this.#state;
+    copy.#now = this.#now;
+    copy.#due = this.#due;
+    copy.#attempt = this.#attempt;
+    copy.#endpoint = this.#endpoint;
+    copy.#failures = this.#failures;
+    copy.#failedDials = this.#failedDials;
+    copy.#everLive = this.#everLive;
+    copy.#live = this.#live;
+    copy.#liveAt = this.#liveAt;
+    copy.#downSince = this.#downSince;
+    copy.#ending = this.#ending;
+    copy.#endBy = this.#endBy;
+    copy.#current = this.#current && copyOf(this.#current, environment, copies);
+    copy.#old = this.#old.map((old) => copyOf(old, environment, copies));
+    copy.#wall = this.#wall.clone();
+    const session = this.#session;
+    copy.#session = session && copies.of(session, () => session.clone(environment, copies, null));
+    copy.#instance = this.#instance;
+    copy.#generation = this.#generation;
+    return copy;
+  }
+
+  /** The canonical key at this time (canonical.ts). Drain it and its connections before. */
+  key(now: number, names: Names = new Names()): string {
+    const from = (at: Micros): Micros => at === NEVER ? NEVER : at - toMicros(now);
+    const patient = this.#live || this.#options.reconnect?.giveUpAfter === Infinity;
+    return [
+      `${this.#state} ${from(this.#due)} ${names.count("attempt", this.#attempt)} ${this.#endpoint}`,
+      `${this.#failures} ${this.#failedDials} ${this.#everLive} ${this.#live && from(this.#liveAt)}`,
+      `${patient || from(this.#downSince)} ${JSON.stringify(this.#ending)} ${from(this.#endBy)}`,
+      `${this.#wall.key(now)} ${names.of(this.#instance)} ${names.count("generation", this.#generation)}`,
+      this.#session?.key(toMicros(now), names) ?? "",
+      this.#current && modern(this.#current).key(now, names),
+      ...this.#old.map((old) => modern(old).key(now, names)),
+    ].join("\n");
   }
 }
 

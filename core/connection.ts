@@ -10,6 +10,7 @@
  * @module
  */
 
+import { Copies, Names } from "./canonical.ts";
 import { observeLag, observeWall } from "./clocks.ts";
 import { type Code, codeNumber } from "./codes.ts";
 import type { Conversation, GoAwayOptions } from "./conversation.ts";
@@ -52,7 +53,7 @@ export class Connection implements Conversation {
    * @param environment entropy and checksum
    * @param now monotonic time, ms
    * @param carried a client's session, which this connection begins or goes on with; default none
-   * @param from to be copied instead; see {@link Connection.clone}
+   * @param from to be copied instead, `copies` holding what it shares; see {@link Connection.clone}
    */
   constructor(
     role: Role,
@@ -61,9 +62,10 @@ export class Connection implements Conversation {
     now: number,
     carried: Carried | null = null,
     from?: Connection,
+    copies?: Copies,
   ) {
     if (from !== undefined) {
-      this.#link = from.#link.clone(environment);
+      this.#link = from.#link.clone(environment, copies);
       this.#receiver = new Receiver(this.#link);
       return;
     }
@@ -429,16 +431,16 @@ export class Connection implements Conversation {
   }
 
   /** A copy that goes on independently, with entropy of its own. Drain events before. */
-  clone(environment: Environment): Connection {
-    const link = this.#link;
-    return new Connection(link.role, link.options, environment, toMillis(link.now), null, this);
+  clone(environment: Environment, copies: Copies = new Copies()): Connection {
+    const { role, options, now } = this.#link;
+    return new Connection(role, options, environment, toMillis(now), null, this, copies);
   }
 
   /**
-   * The canonical key at this time: times relative to it, sequences to their base, no statistics. Equal
-   * keys step alike. Bytes that wait for the transport stand in it as they are.
+   * The canonical key at this time (canonical.ts). Equal keys step alike. Bytes that wait for the transport, and those of an unfinished
+   * frame, stand in it as they are.
    */
-  key(now: number): string {
-    return this.#link.key(toMicros(now));
+  key(now: number, names: Names = new Names()): string {
+    return this.#link.key(toMicros(now), names);
   }
 }

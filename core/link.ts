@@ -9,6 +9,7 @@
  * @module
  */
 
+import { Copies, Names } from "./canonical.ts";
 import { type Code, CODES } from "./codes.ts";
 import type { Environment } from "./environment.ts";
 import type { Agreement, CloseReason, ConnectionEvent } from "./events.ts";
@@ -17,6 +18,7 @@ import { Outbound } from "./flow/outbound.ts";
 import type { SessionState } from "./flow/session_state.ts";
 import { Transmit } from "./flow/transmit.ts";
 import { agreement, ownTerms, peerTerms } from "./handshake.ts";
+import { linkKey } from "./link_key.ts";
 import type { Terms } from "./liveness/beat.ts";
 import { patience } from "./liveness/blame.ts";
 import { HeartbeatChecks } from "./liveness/checks.ts";
@@ -391,7 +393,7 @@ export class Link {
   }
 
   /** A copy that goes on independently, with entropy of its own. Events must have been drained. */
-  clone(environment: Environment): Link {
+  clone(environment: Environment, copies: Copies = new Copies()): Link {
     const copy = new Link(this.role, this.options, environment, this.now, null);
     // What is a value, or never changes, is shared; what has a state is copied below.
     Object.assign(copy, this);
@@ -399,7 +401,8 @@ export class Link {
     copy.timers = this.timers.clone();
     copy.decoder = this.decoder.clone();
     const carried = this.session !== null && this.session.inbound === this.inbound;
-    copy.session = this.session?.clone(environment) ?? null;
+    const session = this.session;
+    copy.session = session && copies.of(session, () => session.clone(environment));
     copy.inbound = carried ? copy.session!.inbound : this.inbound.clone();
     copy.outbound = carried ? copy.session!.outbound : this.outbound.clone(environment);
     copy.transmit = this.transmit.clone();
@@ -412,31 +415,9 @@ export class Link {
     return copy;
   }
 
-  /** The canonical form: times relative to now, sequences to their base, no statistics. */
-  key(now: Micros): string {
-    const flags = [this.eof, this.closeSent, this.frameDeferred, this.turning].map(Number).join("");
-    const ends = JSON.stringify([
-      this.closing,
-      this.draining,
-      this.closeReceived,
-      this.goaway,
-      this.reason?.kind,
-    ]);
-    const offers = JSON.stringify([this.peer, this.hello?.parameters ?? null]);
-    const { received } = this.inbound;
-    const owed = [this.unacknowledged, received - this.ackedReceived, received - this.ackedProcessed];
-    return [
-      `${this.role} ${this.phase} ${this.action} ${this.version} ${flags} ${ends} ${offers}`,
-      this.timers.key(now),
-      this.decoder.key(),
-      this.inbound.key(),
-      this.outbound.key(now),
-      this.transmit.key(),
-      `${owed.join(",")} ${this.counters.heartbeatFaults} ${this.decoder.inFrame ? now - this.grewAt : 0}`,
-      this.liveness?.key(now, this.transmit.written) ?? "",
-      this.phase === "closed" ? "" : this.negotiation?.key(this.liveness?.sequence ?? 0) ?? "",
-      this.phase === "closed" ? "" : this.checks?.key(this.timestamp(now), now) ?? "",
-    ].join("\n");
+  /** The canonical form: times relative to now, sequences to their base, ids by first appearance, no statistics. */
+  key(now: Micros, names: Names = new Names()): string {
+    return linkKey(this, now, names);
   }
 }
 

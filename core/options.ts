@@ -319,6 +319,24 @@ export function resolveConnection(options: ConnectionOptions = {}): ResolvedConn
   return Object.freeze(connectionPart(options));
 }
 
+/** Of the options of an owner, those of its connections. */
+export function connectionOptions(options: ResolvedConnection): ResolvedConnection {
+  const { profile, classic, heartbeat, handshakeTimeout, closeTimeout, maxMessage } = options;
+  const { window, sendBuffer, retention, secureTransport } = options;
+  const times = { handshakeTimeout, closeTimeout };
+  return {
+    profile,
+    classic,
+    heartbeat,
+    ...times,
+    maxMessage,
+    window,
+    sendBuffer,
+    retention,
+    secureTransport,
+  };
+}
+
 /** Checks the options of a client. */
 export function resolveClient(options: ClientOptions = {}): ResolvedClient {
   object("options", options);

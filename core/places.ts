@@ -58,4 +58,12 @@ export class Places {
   leave(place: Place): void {
     this.count[place]--;
   }
+
+  /** A copy. */
+  clone(): Places {
+    const copy = new Places(this.#options);
+    Object.assign(copy.count, this.count);
+    for (const [key, held] of this.#perKey) copy.#perKey.set(key, { ...held });
+    return copy;
+  }
 }

@@ -4,12 +4,14 @@
  * @module
  */
 
+import type { Copies } from "./canonical.ts";
 import { ClassicConversation } from "./classic/heartbeat.ts";
 import { PlainConversation } from "./classic/plain.ts";
 import { RawConversation } from "./classic/raw.ts";
 import { Connection } from "./connection.ts";
 import type { Conversation } from "./conversation.ts";
 import type { Environment } from "./environment.ts";
+import { HeartwireError } from "./errors.ts";
 import { type ConnectionOptions, resolveConnection } from "./options.ts";
 import type { Role } from "./phases.ts";
 import type { Carried } from "./resume.ts";
@@ -39,4 +41,22 @@ export function converse(
     case "raw":
       return new RawConversation(role, resolved, now);
   }
+}
+
+/**
+ * The connection of an owner that is copied, or whose key is wanted: heartwire/1 only.
+ *
+ * @throws HeartwireError ERR_HEARTWIRE_UNSUPPORTED
+ */
+export function modern(conversation: Conversation): Connection {
+  if (conversation instanceof Connection) return conversation;
+  throw new HeartwireError("UNSUPPORTED", "connections of this profile have no copies and keys", {
+    hint: "Use the profile heartwire.",
+  });
+}
+
+/** The copy of a connection of an owner that is copied. */
+export function copyOf(conversation: Conversation, environment: Environment, copies: Copies): Connection {
+  const connection = modern(conversation);
+  return copies.of(connection, () => connection.clone(environment, copies));
 }

@@ -12,19 +12,27 @@
  * @module
  */
 
-import { type Code, CODES } from "./codes.ts";
+import { Copies, Names } from "./canonical.ts";
+import { CODES } from "./codes.ts";
 import { Connection } from "./connection.ts";
 import type { Conversation } from "./conversation.ts";
-import { Deadlines, type Deadlines as Heap, type Timed } from "./deadlines.ts";
+import { Deadlines, type Deadlines as Heap } from "./deadlines.ts";
 import type { Environment } from "./environment.ts";
 import type { CloseReason } from "./events.ts";
-import { Budget, type Decision, type Seat } from "./liveness/budget.ts";
-import { type ConnectionOptions, type ResolvedServer, resolveServer, type ServerOptions } from "./options.ts";
-import { type Place, Places } from "./places.ts";
-import { converse } from "./profile.ts";
+import { Budget, type Decision } from "./liveness/budget.ts";
+import {
+  type ConnectionOptions,
+  connectionOptions,
+  type ResolvedServer,
+  resolveServer,
+  type ServerOptions,
+} from "./options.ts";
+import { Places } from "./places.ts";
+import { converse, copyOf, modern } from "./profile.ts";
 import type { Session } from "./session.ts";
-import type { Answer, DrainOptions, ServerAction, ServerStats, SessionOver } from "./server_types.ts";
-import { type Held, Sessions } from "./sessions.ts";
+import type { Answer, DrainOptions, Entry, ServerAction, ServerStats, SessionOver } from "./server_types.ts";
+import { Sessions } from "./sessions.ts";
+import { Tally } from "./tally.ts";
 import { toMicros, toMillis } from "./time.ts";
 import { Wall } from "./wall.ts";
 
@@ -36,18 +44,6 @@ const NO_ROOM = "the server's heartbeat budget is used up";
 
 /** Keys (addresses) are cut to this length. */
 const MAX_KEY = 256;
-
-interface Entry extends Timed {
-  readonly connection: Conversation;
-  readonly key: string;
-  state: Place;
-  asked: number;
-  dirty: boolean;
-  /** Its share of the budget, when it was asked for. */
-  seat: Seat<Entry> | null;
-  /** The session that its connection carries, when it asked for one. */
-  held: Held | null;
-}
 
 /** A server: all its connections. */
 export class Server {
@@ -67,10 +63,7 @@ export class Server {
   /** Null: sessions end with their connections. */
   #sessions: Sessions | null = null;
   #draining: Required<DrainOptions> | null = null;
-  #accepted = 0;
-  #opened = 0;
-  #refused: Partial<Record<Code, number>> = {};
-  #ended: Partial<Record<Code, number>> = {};
+  #tally: Tally = new Tally();
   /** Null: rates are not counted. */
   #budget: Budget<Entry> | null = null;
 
@@ -79,32 +72,26 @@ export class Server {
    *
    * @param options checked; a wrong one throws ERR_HEARTWIRE_OPTION
    * @param environment entropy and checksum
+   * @param from to be copied instead; see {@link Server.clone}
    */
-  constructor(options: ServerOptions, environment: Environment) {
+  constructor(options: ServerOptions, environment: Environment, from?: Server) {
+    this.#environment = environment;
+    if (from !== undefined) {
+      this.#options = from.#options;
+      this.#connectionOptions = from.#connectionOptions;
+      this.#places = from.#places.clone();
+      return;
+    }
     this.#options = resolveServer(options);
+    this.#connectionOptions = connectionOptions(this.#options);
     this.#places = new Places(this.#options);
-    const {
-      maxConnections: _max,
-      maxConnectionsPerKey: _perKey,
-      maxHandshakes: _handshakes,
-      maxHandshakesPerKey: _handshakesPerKey,
-      ask: _ask,
-      retryAfter: _retryAfter,
-      heartbeatBudget,
-      natBound,
-      resumeWindow,
-      maxSessions: _maxSessions,
-      sessionMemory: _sessionMemory,
-      ...connection
-    } = this.#options;
-    if (resumeWindow > 0 && connection.profile === "heartwire") {
+    const { profile, heartbeat, heartbeatBudget, natBound, resumeWindow } = this.#options;
+    if (resumeWindow > 0 && profile === "heartwire") {
       this.#sessions = new Sessions(this.#options, environment);
     }
     if (heartbeatBudget !== Infinity) {
-      this.#budget = new Budget(heartbeatBudget, connection.heartbeat.minimumInterval, natBound);
+      this.#budget = new Budget(heartbeatBudget, heartbeat.minimumInterval, natBound);
     }
-    this.#connectionOptions = connection;
-    this.#environment = environment;
   }
 
   /** Transports held, those that say their last words included. */
@@ -114,10 +101,10 @@ export class Server {
 
   /** A transport was accepted; `key` names the peer (its address). Null: destroy it at once. */
   accepted(key: string, now: number): Conversation | null {
-    this.#accepted++;
+    this.#tally.accepted++;
     const name = key.slice(0, MAX_KEY);
     const refusal = this.#draining !== null ? "SHUTTING_DOWN" : this.#places.refusal(name);
-    if (refusal !== null) add(this.#refused, refusal);
+    if (refusal !== null) this.#tally.add("refused", refusal);
     if (refusal !== null && this.#places.count.refusing >= MAX_REFUSING) return null;
     const connection = converse("server", this.#connectionOptions, this.#environment, now);
     this.#wall.tell(connection);
@@ -279,13 +266,13 @@ export class Server {
     const { connection } = entry;
     if (entry.state === "handshake" && connection.agreement !== null) {
       this.#move(entry, "open");
-      this.#opened++;
+      this.#tally.opened++;
       if (entry.held !== null) this.#sessions!.opened(entry.held, now);
     }
     const { reason } = connection;
     if (reason !== null && entry.state !== "over") {
       if (entry.state !== "refusing") {
-        add(reason.kind === "refused" ? this.#refused : this.#ended, reason.code);
+        this.#tally.add(reason.kind === "refused" ? "refused" : "ended", reason.code);
         this.#move(entry, "over");
       }
       if (entry.asked !== 0) this.#asked.delete(entry.asked);
@@ -406,24 +393,51 @@ export class Server {
     return entry.connection;
   }
 
+  /**
+   * A copy that goes on independently, with its connections and sessions; `copies` tells which is whose. What waits to be drained is left
+   * behind, and so is what makes `deadline` early. There must be no heartbeat budget.
+   */
+  clone(environment: Environment, copies: Copies = new Copies()): Server {
+    const copy = new Server({}, environment, this);
+    copy.#sessions = this.#sessions && this.#sessions.clone(environment, copies);
+    for (const entry of this.#entries.values()) {
+      const connection = copyOf(entry.connection, environment, copies);
+      const held = entry.held && copy.#sessions!.copyOf(entry.held, environment, copies);
+      const next = { ...entry, connection, held, dirty: false, at: Infinity, index: -1 };
+      copy.#entries.set(connection, next);
+      copy.#deadlines.update(next, connection.deadline());
+    }
+    for (const [id, asking] of this.#asked) copy.#asked.set(id, copyOf(asking, environment, copies));
+    copy.#lastAsk = this.#lastAsk;
+    copy.#wall = this.#wall.clone();
+    copy.#draining = this.#draining;
+    copy.#tally = this.#tally.clone();
+    return copy;
+  }
+
+  /** The canonical key at this time (canonical.ts). Drain it and its connections before; there must be no heartbeat budget. */
+  key(now: number, names: Names = new Names()): string {
+    const entries = [...this.#entries.values()].map(({ connection, key, state, asked, held }) => {
+      const ask = this.#asked.has(asked) ? names.count("ask", asked) : asked > 0;
+      return `${key} ${state} ${ask} ${held && names.of(held.key)} ${modern(connection).key(now, names)}`;
+    });
+    const head = `${names.count("ask", this.#lastAsk)} ${JSON.stringify(this.#draining)} ${
+      this.#wall.key(now)
+    }`;
+    return [head, ...entries, this.#sessions?.key(toMicros(now), names) ?? ""].join("\n");
+  }
+
   /** Counters. */
   stats(): ServerStats {
     return {
       open: this.#places.count.open,
       handshakes: this.#places.count.handshake,
       transports: this.#entries.size,
-      accepted: this.#accepted,
-      opened: this.#opened,
-      refused: { ...this.#refused },
+      ...this.#tally.clone(),
       sessions: this.#sessions?.counts ?? null,
-      ended: { ...this.#ended },
       heartbeatRate: this.#budget?.rate ?? 0,
       heartbeatBudget: this.#options.heartbeatBudget,
       waiting: this.#budget?.waiting ?? 0,
     };
   }
-}
-
-function add(table: Partial<Record<Code, number>>, code: Code): void {
-  table[code] = (table[code] ?? 0) + 1;
 }

@@ -6,9 +6,25 @@
 
 import type { Code } from "./codes.ts";
 import type { Conversation } from "./conversation.ts";
+import type { Timed } from "./deadlines.ts";
 import type { CloseReason, Unconfirmed } from "./events.ts";
+import type { Seat } from "./liveness/budget.ts";
+import type { Place } from "./places.ts";
 import type { Session } from "./session.ts";
-import type { SessionCounts } from "./sessions.ts";
+import type { Held, SessionCounts } from "./sessions.ts";
+
+/** What a server keeps of a connection. */
+export interface Entry extends Timed {
+  readonly connection: Conversation;
+  readonly key: string;
+  state: Place;
+  asked: number;
+  dirty: boolean;
+  /** Its share of the budget, when it was asked for. */
+  seat: Seat<Entry> | null;
+  /** The session that its connection carries, when it asked for one. */
+  held: Held | null;
+}
 
 /** A session is over, or cannot go on: its connection ended for good, it waited too long, or its memory was needed. */
 export interface SessionOver {

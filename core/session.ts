@@ -9,11 +9,14 @@
  * @module
  */
 
+import type { Copies, Names } from "./canonical.ts";
 import type { Connection } from "./connection.ts";
+import type { Environment } from "./environment.ts";
 import { HeartwireError, optionError } from "./errors.ts";
 import type { Unconfirmed } from "./events.ts";
 import { messageCost } from "./flow/outbound.ts";
 import { checkSize, type SessionState } from "./flow/session_state.ts";
+import type { Micros } from "./time.ts";
 
 /** What sessions without a connection hold together, and may hold, bytes. */
 export interface Account {
@@ -129,5 +132,34 @@ export class Session {
   unconfirmed(): readonly Unconfirmed[] {
     const { outbound } = this.state;
     return outbound.unconfirmed(outbound.everSent);
+  }
+
+  /**
+   * A copy, carried by the copy of its connection; `account`: where what it holds counts, if it does.
+   *
+   * @internal
+   */
+  clone(environment: Environment, copies: Copies, account: Account | null): Session {
+    const { state, connection } = this;
+    const copy = new Session(copies.of(state, () => state.clone(environment)));
+    copy.connection = connection && copies.of(connection, () => connection.clone(environment, copies));
+    copy.#over = this.#over;
+    copy.#account = this.#account && account;
+    copy.#charged = this.#charged;
+    copy.#ending = this.#ending;
+    return copy;
+  }
+
+  /**
+   * The canonical form. What its connection carries stands in the key of that.
+   *
+   * @internal
+   */
+  key(now: Micros, names: Names): string {
+    const { state, connection } = this;
+    const carried = connection !== null && connection.session === state;
+    const flags = `${Number(connection !== null)}${Number(this.#over)} ${this.#account && this.#charged}`;
+    const held = carried ? state.name(names) : state.key(now, names);
+    return `${flags} ${JSON.stringify(this.#ending)} ${held}`;
   }
 }

@@ -13,6 +13,7 @@
  * @module
  */
 
+import type { Copies, Names } from "./canonical.ts";
 import type { Connection } from "./connection.ts";
 import { equalBytes } from "./crypto/hmac.ts";
 import { resumeProof } from "./crypto/proof.ts";
@@ -92,9 +93,16 @@ export class Sessions {
   #decoy: Uint8Array;
   #over: Held[] = [];
 
-  constructor(options: ResolvedServer, environment: Environment) {
+  /** `from`: to be copied instead; see {@link Sessions.clone}. */
+  constructor(options: ResolvedServer, environment: Environment, from?: Sessions) {
     this.#options = options;
     this.#environment = environment;
+    if (from !== undefined) {
+      this.#decoy = from.#decoy;
+      this.#epoch = from.#epoch;
+      this.#account = { ...from.#account };
+      return;
+    }
     this.#account = { bytes: 0, limit: options.sessionMemory };
     this.#decoy = this.#random(SECRET_BYTES);
     // 48 random bits: two lives of a server are told apart.
@@ -261,6 +269,39 @@ export class Sessions {
   /** The next session that is over, or null. */
   nextOver(): Held | null {
     return this.#over.shift() ?? null;
+  }
+
+  /** A copy; what waits to be drained is left behind. */
+  clone(environment: Environment, copies: Copies): Sessions {
+    const copy = new Sessions(this.#options, environment, this);
+    const again = (held: Held): Held => copy.copyOf(held, environment, copies);
+    for (const [key, held] of this.#held) copy.#held.set(key, again(held));
+    for (const [key, held] of this.#detached) copy.#detached.set(key, again(held));
+    for (const [key, held] of this.#unused) copy.#unused.set(key, again(held));
+    copy.#resumed = this.#resumed;
+    copy.#expired = this.#expired;
+    return copy;
+  }
+
+  /** The copy of a session that these, or a connection of theirs that ended, hold. */
+  copyOf(held: Held, environment: Environment, copies: Copies): Held {
+    return copies.of(held, () => {
+      const session = copies.of(held.session, () => held.session.clone(environment, copies, this.#account));
+      return { ...held, session };
+    });
+  }
+
+  /** The canonical form. */
+  key(now: Micros, names: Names): string {
+    const held = [...this.#held.values()].map(({ session, generation, confirmed, until, reason }) => {
+      const count = names.count("generation", generation);
+      const waits = `${until === NEVER ? "-" : until - now} ${reason?.kind} ${reason?.code}`;
+      return `${session.key(now, names)} ${count} ${confirmed} ${waits}`;
+    });
+    const waiting = [this.#detached, this.#unused].map((some) =>
+      [...some.keys()].map((key) => names.of(key))
+    );
+    return [...held, names.of(`epoch ${this.#epoch}`), this.#account.bytes, ...waiting].join("\n");
   }
 
   /** Counters. */

@@ -46,4 +46,19 @@ export class Wall {
   tell(connection: { observeWall(wall: number, now: number): void }): void {
     if (this.#known) connection.observeWall(this.#wall, this.#now);
   }
+
+  /** A copy. */
+  clone(): Wall {
+    const copy = new Wall();
+    copy.#wall = this.#wall;
+    copy.#now = this.#now;
+    copy.#askedAt = this.#askedAt;
+    copy.#known = this.#known;
+    return copy;
+  }
+
+  /** The canonical form: the wall clock as its difference to `now`. */
+  key(now: number): string {
+    return this.#known ? `${this.#wall - this.#now} ${this.#now - now} ${this.#askedAt - now}` : "";
+  }
 }

@@ -11,6 +11,8 @@
  * @module
  */
 
+import { bytesKey } from "../wire/bytes.ts";
+
 /** Frames that lie together in one slab. */
 interface Segment {
   readonly slab: Uint8Array;
@@ -127,6 +129,6 @@ export class Retention {
 
   /** The canonical form. */
   key(): string {
-    return `${this.#left}:${this.views().map((view) => view.join(".")).join(" ")}`;
+    return `${this.#left}:${this.views().map(bytesKey).join(" ")}`;
   }
 }

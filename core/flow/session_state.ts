@@ -9,11 +9,13 @@
  * @module
  */
 
+import type { Names } from "../canonical.ts";
 import { CODES } from "../codes.ts";
 import type { Environment } from "../environment.ts";
 import { HeartwireError } from "../errors.ts";
 import type { CloseReason } from "../events.ts";
 import type { ResolvedConnection } from "../options.ts";
+import type { Micros } from "../time.ts";
 import type { Parameters } from "../wire/parameters.ts";
 import { MAX_CHUNK } from "../wire/registry.ts";
 import { Inbound } from "./inbound.ts";
@@ -135,6 +137,18 @@ export class SessionState {
     const copy = new SessionState(this.inbound.clone(), this.outbound.clone(environment));
     copy.grant = this.grant;
     return copy;
+  }
+
+  /** Which session it is, in a key; "-" before it was granted. */
+  name(names: Names): string {
+    if (this.grant === null) return "-";
+    const { id, secret, epoch } = this.grant;
+    return `${names.of(id)} ${names.of(secret)} ${names.of(`epoch ${epoch}`)}`;
+  }
+
+  /** The canonical form: of what it is, and of what it holds. */
+  key(now: Micros, names: Names): string {
+    return [this.name(names), this.inbound.key(), this.outbound.key(now)].join("\n");
   }
 }
 

@@ -9,7 +9,7 @@
  */
 
 import type { Micros } from "../time.ts";
-import { ByteQueue } from "../wire/bytes.ts";
+import { ByteQueue, bytesKey } from "../wire/bytes.ts";
 import type { Outbound } from "./outbound.ts";
 
 /** The bytes of one connection on their way to the transport. */
@@ -101,7 +101,7 @@ export class Transmit {
   key(): string {
     const shown = this.#current === null
       ? ""
-      : `${this.#controlShown}${this.#orphaned ? "!" : ":"}${this.#current.join(".")}`;
+      : `${this.#controlShown}${this.#orphaned ? "!" : ":"}${bytesKey(this.#current)}`;
     return `${shown}|${this.control.key()}`;
   }
 }

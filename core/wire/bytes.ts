@@ -27,6 +27,15 @@ const BURSTS_TO_KEEP = 16;
 
 const NOTHING = new Uint8Array(0);
 
+/** Bytes as text, for keys: a character each. */
+export function bytesKey(bytes: Uint8Array): string {
+  let text = "";
+  for (let at = 0; at < bytes.length; at += 4_096) {
+    text += String.fromCharCode(...bytes.subarray(at, at + 4_096));
+  }
+  return text;
+}
+
 /** Bytes to transmit, in order. */
 export class ByteQueue {
   /** The slab to write into. */
@@ -139,7 +148,7 @@ export class ByteQueue {
     const copy = this.clone();
     let bytes = "";
     for (let view = copy.peek(); view !== null; view = copy.peek()) {
-      bytes += `${view.join(".")} `;
+      bytes += `${bytesKey(view)} `;
       copy.advance(view.length);
     }
     return bytes;
