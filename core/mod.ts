@@ -47,6 +47,31 @@ export type { Admission, Carried, Dial } from "./resume.ts";
 export { Session } from "./session.ts";
 export type { SessionCounts } from "./sessions.ts";
 export type { ConnectionStats, DetectionStats, OneWayStats } from "./stats.ts";
+export type {
+  AcknowledgeQuestion,
+  AppendQuestion,
+  Chunks,
+  Claimed,
+  ClaimQuestion,
+  CreateQuestion,
+  Done,
+  Failed,
+  Fence,
+  Fenced,
+  Full,
+  Marks,
+  Named,
+  ReadQuestion,
+  ReleaseQuestion,
+  ReplayQuestion,
+  SessionFound,
+  SessionRecord,
+  Stale,
+  StoreAnswer,
+  StoreQuestion,
+  Taken,
+  Unknown,
+} from "./store/questions.ts";
 export type { HeartbeatTerms } from "./terms.ts";
 export type { HelloFrame } from "./wire/frames.ts";
 export type { Parameters } from "./wire/parameters.ts";
