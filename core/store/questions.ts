@@ -24,10 +24,11 @@ export interface Marks {
   readonly processed: number;
   /** Of ours: the client has finished everything before this position. The store lets go of it. */
   readonly confirmed: number;
-  /** The last request of ours had this id, and of the client's. */
+  /** The last request of ours had this id. */
   readonly asked: number;
+  /** The last request of the client that the application was given had this id. It is not given again, though it may stand behind `processed`. */
   readonly heard: number;
-  /** Requests of the client before `processed` that are not answered: their ids. */
+  /** Of those, the ones that are not answered. */
   readonly owed: readonly number[];
 }
 
