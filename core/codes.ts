@@ -38,6 +38,7 @@ export type Code =
   | "PONG_UNMATCHED"
   | "PONG_IMPLAUSIBLE"
   | "CONTROL_FLOOD"
+  | "REQUEST_INVALID"
   | "BUSY"
   | "PEER_LIMIT"
   | "HANDSHAKE_LIMIT"
@@ -115,6 +116,11 @@ export const CODES: Readonly<Record<Code, CodeInfo>> = {
   PONG_UNMATCHED: row(24, true, "An answer to no open heartbeat."),
   PONG_IMPLAUSIBLE: row(25, true, "An answer claims to have been held longer than it took."),
   CONTROL_FLOOD: row(26, true, "The peer asks for more answers than it reads."),
+  REQUEST_INVALID: row(
+    27,
+    false,
+    "A request out of order, or an answer to no open request; the peer is faulty.",
+  ),
   BUSY: row(32, true, "The server has no room for another connection, or for its heartbeats; try later."),
   PEER_LIMIT: row(33, true, "Too many connections from this address; close some or raise the limit."),
   HANDSHAKE_LIMIT: row(34, true, "Too many handshakes are in progress; try later."),

@@ -19,9 +19,11 @@ import { HeartwireError, numberOption, optionError } from "./errors.ts";
 import type { Agreement, CloseReason, ConnectionEvent } from "./events.ts";
 import { nonce, offer, ownTerms } from "./handshake.ts";
 import { expire, watchFrame } from "./expire.ts";
-import { checkSize, checkVolatile, type Positions, type SessionState } from "./flow/session_state.ts";
+import type { Positions, SessionState } from "./flow/session_state.ts";
 import { Link } from "./link.ts";
 import type { SocketAction } from "./machine.ts";
+import * as messages from "./messages.ts";
+import { notOpen } from "./messages.ts";
 import { type ConnectionOptions, resolveConnection } from "./options.ts";
 import type { Phase, Role } from "./phases.ts";
 import { Receiver, unacceptable } from "./receive.ts";
@@ -33,9 +35,6 @@ import { toMicros, toMillis } from "./time.ts";
 import { Timer } from "./timers.ts";
 import type { HelloFrame } from "./wire/frames.ts";
 import { SCOPE_CONNECTION, SCOPE_SESSION } from "./wire/registry.ts";
-
-/** A volatile message is dropped when more than this waits for the transport, bytes: a heartbeat must not wait behind many of them. */
-const VOLATILE_PENDING = 16_384;
 
 /** The longest wait that a peer can be told, ms. */
 const DAY = 86_400_000;
@@ -184,48 +183,39 @@ export class Connection implements Conversation {
 
   // What the application says.
 
-  /**
-   * Sends a message; the payload is copied. "blocked": it was not taken, `writable` follows.
-   *
-   * @throws HeartwireError ERR_HEARTWIRE_NOT_OPEN, ERR_HEARTWIRE_MESSAGE_TOO_LARGE
-   */
+  /** {@inheritDoc Conversation.send} */
   send(payload: Uint8Array, now: number): "accepted" | "blocked" {
-    const link = this.#enter(now);
-    if (!(payload instanceof Uint8Array)) throw optionError("payload", "a Uint8Array", typeof payload);
-    if (link.liveness === null || link.closing !== null || link.closeSent) throw this.#notOpen("send");
-    checkSize(payload.length, link.outbound);
-    if (!link.outbound.hasRoom(payload.length)) {
-      link.outbound.blocked = Math.max(link.outbound.blocked, payload.length);
-      return "blocked";
-    }
-    link.outbound.push(payload);
-    link.counters.messagesSent++;
-    return "accepted";
+    return messages.send(this.#enter(now), payload);
   }
 
   /** {@inheritDoc Conversation.sendVolatile} */
   sendVolatile(payload: Uint8Array, now: number): "sent" | "dropped" {
-    const link = this.#enter(now);
-    if (!(payload instanceof Uint8Array)) throw optionError("payload", "a Uint8Array", typeof payload);
-    if (link.liveness === null || link.closing !== null || link.closeSent) {
-      throw this.#notOpen("sendVolatile");
-    }
-    checkVolatile(payload.length, link.outbound);
-    if (link.transmit.control.pending > VOLATILE_PENDING || !link.outbound.spend(payload.length)) {
-      return "dropped";
-    }
-    link.write({ kind: "volatile", payload });
-    link.counters.messagesSent++;
-    return "sent";
+    return messages.sendVolatile(this.#enter(now), payload);
   }
 
-  /** The application finished the message with this position, and all before it: credit flows back to the peer. */
+  /** {@inheritDoc Conversation.consumed} */
   consumed(position: number, now: number): void {
     const link = this.#enter(now);
-    if (!link.conversing || !link.inbound.finished(position)) return;
-    link.oweAck();
-    link.grant();
+    messages.consumed(link, position);
     link.advanceClose();
+  }
+
+  /** {@inheritDoc Conversation.request} */
+  request(payload: Uint8Array, timeout: number, now: number): number {
+    return messages.request(this.#enter(now), payload, timeout);
+  }
+
+  /** {@inheritDoc Conversation.cancel} */
+  cancel(id: number, now: number): void {
+    messages.cancel(this.#enter(now), id);
+  }
+
+  /** {@inheritDoc Conversation.reply} */
+  reply(id: number, status: number, payload: Uint8Array, now: number): "accepted" | "blocked" | "late" {
+    const link = this.#enter(now);
+    const result = messages.reply(link, id, status, payload);
+    link.advanceClose();
+    return result;
   }
 
   /**
@@ -236,7 +226,7 @@ export class Connection implements Conversation {
    */
   ping(now: number): number {
     const link = this.#enter(now);
-    if (link.liveness === null) throw this.#notOpen("ping");
+    if (link.liveness === null) throw notOpen(link, "ping");
     if (link.liveness.probes.full) {
       throw new HeartwireError("PINGS_OPEN", `ping: ${link.liveness.probes.size} are unanswered`, {
         retryable: true,
@@ -258,7 +248,7 @@ export class Connection implements Conversation {
    */
   retune(change: HeartbeatTerms, now: number): void {
     const link = this.#enter(now);
-    if (link.liveness === null || link.closeSent || link.phase === "answering") throw this.#notOpen("retune");
+    if (link.liveness === null || link.closeSent || link.phase === "answering") throw notOpen(link, "retune");
     const terms = changedTerms(change, link.negotiation!.wanted);
     const longest = link.options.heartbeat.maximumDetection;
     if (!link.negotiation!.bearable(terms, longest)) {
@@ -277,7 +267,7 @@ export class Connection implements Conversation {
   goAway(options: GoAwayOptions, now: number): void {
     const link = this.#enter(now);
     const greeted = link.liveness !== null || link.phase === "welcomed";
-    if (!greeted || link.closeSent) throw this.#notOpen("goAway");
+    if (!greeted || link.closeSent) throw notOpen(link, "goAway");
     link.write({
       kind: "goaway",
       scope: options.scope === "session" ? SCOPE_SESSION : SCOPE_CONNECTION,
@@ -359,13 +349,6 @@ export class Connection implements Conversation {
     if (link.phase !== "deciding" && link.phase !== "listening") return;
     link.refuse(code, retryAfter, text, { ...positions });
     link.finish({ kind: "refused", code, by: "local", retryAfter, text }, "end");
-  }
-
-  #notOpen(what: string): HeartwireError {
-    return new HeartwireError("NOT_OPEN", `${what}: the connection is ${this.#link.phase}`, {
-      hint: "Wait for the event open, and stop at closing or closed.",
-      retryable: this.#link.reason === null && !this.#link.conversing,
-    });
   }
 
   /** Server: another connection goes on with the session. */

@@ -58,8 +58,25 @@ export interface Conversation extends Machine<ConnectionEvent> {
    * @throws HeartwireError ERR_HEARTWIRE_NOT_OPEN, ERR_HEARTWIRE_MESSAGE_TOO_LARGE, ERR_HEARTWIRE_UNSUPPORTED
    */
   sendVolatile(payload: Uint8Array, now: number): "sent" | "dropped";
-  /** The application finished the message with this position, and all before it. */
+  /** The application finished the message with this position, and all before it: credit flows back to the peer. */
   consumed(position: number, now: number): void;
+  /**
+   * Asks the peer's application; the payload is copied. It takes its turn among messages. Returns its id, with which the event `reply` comes, or 0:
+   * it was not taken, `writable` follows. `timeout` in ms, Infinity for none, is told to the peer; who asked keeps the time, and calls `cancel`.
+   *
+   * @throws HeartwireError ERR_HEARTWIRE_NOT_OPEN, ERR_HEARTWIRE_MESSAGE_TOO_LARGE, ERR_HEARTWIRE_REQUESTS_OPEN when `maxRequests` are open,
+   *   ERR_HEARTWIRE_UNSUPPORTED
+   */
+  request(payload: Uint8Array, timeout: number, now: number): number;
+  /** Nobody waits for the answer to this request of ours any more: no event comes, and the peer is told. Changes nothing when it is not open. */
+  cancel(id: number, now: number): void;
+  /**
+   * Answers a request of the peer; `status` 0 with the answer, or why there is none (`ReplyStatus`, from 64 on the application's own). An answer
+   * overtakes messages. "blocked": it was not taken, for too many wait, `writable` follows. "late": it is not open any more.
+   *
+   * @throws HeartwireError ERR_HEARTWIRE_MESSAGE_TOO_LARGE: answer something shorter
+   */
+  reply(id: number, status: number, payload: Uint8Array, now: number): "accepted" | "blocked" | "late";
   /**
    * Sends a heartbeat that wants an answer, as soon as the peer takes one; the event `pong` follows. Returns its sequence.
    *

@@ -116,7 +116,12 @@ export type ConnectionEvent =
     readonly resumed: boolean;
   }
   /** The session cannot go on: what the peer did not confirm. A new session may follow. */
-  | { readonly type: "lost"; readonly unconfirmed: readonly Unconfirmed[] }
+  | {
+    readonly type: "lost";
+    readonly unconfirmed: readonly Unconfirmed[];
+    /** Of our open requests, those that never arrived; of the others nobody knows what became. */
+    readonly unsentRequests: readonly number[];
+  }
   /** The peer's application has finished with all messages up to this position. */
   | { readonly type: "processed"; readonly position: number }
   /** A whole message. `bytes` is borrowed until the next input unless `owned`; `position` goes to `consumed`. */
@@ -127,6 +132,27 @@ export type ConnectionEvent =
     readonly owned: boolean;
     /** It came at most once, and perhaps before messages that were sent earlier. */
     readonly volatile: boolean;
+  }
+  /**
+   * A request of the peer, whole; it is to be answered by `reply` with its `id`. `remaining`: ms for which the peer waits, as of when it asked; 0:
+   * for ever. `bytes` is borrowed until the next input unless `owned`.
+   */
+  | {
+    readonly type: "request";
+    readonly id: number;
+    readonly remaining: number;
+    readonly bytes: Uint8Array;
+    readonly owned: boolean;
+  }
+  /** The peer waits no longer for the answer to this request; it still wants one, whatever it says. */
+  | { readonly type: "cancelled"; readonly id: number }
+  /** The answer to our request with this id; `status` 0: `bytes` is the answer. See `ReplyStatus`. */
+  | {
+    readonly type: "reply";
+    readonly id: number;
+    readonly status: number;
+    readonly bytes: Uint8Array;
+    readonly owned: boolean;
   }
   /** After "blocked": `send` will accept again. */
   | { readonly type: "writable" }

@@ -15,6 +15,7 @@ import type { Environment } from "./environment.ts";
 import type { Agreement, CloseReason, ConnectionEvent } from "./events.ts";
 import { Inbound } from "./flow/inbound.ts";
 import { Outbound } from "./flow/outbound.ts";
+import { Requests } from "./flow/requests.ts";
 import type { SessionState } from "./flow/session_state.ts";
 import { Transmit } from "./flow/transmit.ts";
 import { agreement, ownTerms, peerTerms } from "./handshake.ts";
@@ -65,6 +66,7 @@ export class Link {
   decoder: Decoder;
   inbound: Inbound;
   outbound: Outbound;
+  requests: Requests;
   transmit: Transmit = new Transmit();
   counters: Counters = new Counters();
   liveness: Liveness | null = null;
@@ -127,8 +129,14 @@ export class Link {
     this.session = session;
     this.inbound = session?.inbound ?? new Inbound(options.maxMessage, options.window);
     this.outbound = session?.outbound ?? new Outbound(environment, options.sendBuffer);
+    this.requests = session?.requests ?? new Requests();
     this.ackedReceived = this.inbound.received;
     this.ackedProcessed = this.inbound.processed;
+  }
+
+  /** Whether the application has yet to finish messages, or to answer requests. */
+  get unfinished(): boolean {
+    return this.inbound.unfinished || this.requests.owed > 0;
   }
 
   /** Whether messages flow. */
@@ -243,8 +251,7 @@ export class Link {
     this.negotiation = negotiation;
     this.measures = new Measures(this.now);
     this.agreement = agreement(beat, this.version, peer);
-    this.outbound.limit = peer.credit ?? 0;
-    this.outbound.maxMessage = this.agreement.maxMessage;
+    this.outbound.begin(peer.credit ?? 0, this.agreement.maxMessage);
     this.checks = new HeartbeatChecks(beat, this.now);
     this.decoder.frameLimit = FRAME_LIMIT;
     return true;
@@ -352,8 +359,9 @@ export class Link {
     }
     this.inbound.drop();
     if (this.session === null || this.session.grant === null || reason.kind === "closed") return;
-    const unconfirmed = this.outbound.unconfirmed(this.outbound.everSent);
-    if (unconfirmed.length > 0) this.emit({ type: "lost", unconfirmed });
+    const { messages, unsentRequests } = this.outbound.unconfirmed(this.outbound.everSent);
+    if (messages.length + unsentRequests.length === 0) return;
+    this.emit({ type: "lost", unconfirmed: messages, unsentRequests });
   }
 
   /** After "blocked": tells when there is room again. */
@@ -372,19 +380,19 @@ export class Link {
 
   /** Sends CLOSE when it is its turn: behind every chunk, and as an answer only when the application finished everything. */
   advanceClose(): void {
-    if (this.draining !== null && this.closing === null && !this.inbound.unfinished) {
+    if (this.draining !== null && this.closing === null && !this.unfinished) {
       this.closing = this.draining;
       if (this.phase === "open") this.phase = "closing";
     }
     if (this.phase !== "closing" && this.phase !== "answering") return;
     if (!this.closeSent) {
       if (this.outbound.pending > 0) return;
-      if (this.closing === null && this.inbound.unfinished) return;
+      if (this.closing === null && this.unfinished) return;
       this.ack(); // with the last `processed`, for nothing tells it after CLOSE
       if (this.reason !== null) return;
       const { code, text } = this.closing ?? this.closeReceived!;
       this.closeSent = true;
-      this.write({ kind: "close", code, position: this.outbound.accepted, text });
+      this.write({ kind: "close", code, position: this.outbound.end, text });
     }
     if (this.closeReceived === null || this.reason !== null) return;
     const by = this.closing === null ? "peer" : "local";
@@ -405,6 +413,7 @@ export class Link {
     copy.session = session && copies.of(session, () => session.clone(environment));
     copy.inbound = carried ? copy.session!.inbound : this.inbound.clone();
     copy.outbound = carried ? copy.session!.outbound : this.outbound.clone(environment);
+    copy.requests = carried ? copy.session!.requests : this.requests.clone();
     copy.transmit = this.transmit.clone();
     copy.counters = this.counters.clone();
     copy.liveness = this.liveness?.clone(copy.timers, environment) ?? null;

@@ -33,6 +33,7 @@ export function linkKey(link: Link, now: Micros, names: Names): string {
     decoder.key(),
     inbound.key(),
     outbound.key(now),
+    link.requests.key(outbound.accepted),
     transmit.key(),
     `${owed.join(",")} ${link.counters.heartbeatFaults} ${decoder.inFrame ? now - link.grewAt : 0}`,
     liveness?.key(now, transmit.written) ?? "",

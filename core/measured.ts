@@ -23,8 +23,8 @@ export function connectionStats(link: Link, now: Micros): ConnectionStats {
     detection: liveness === null ? null : detection(liveness, now),
     queued: outbound.pending,
     accepted: outbound.accepted,
-    acknowledged: outbound.received,
-    processed: outbound.processed,
+    acknowledged: outbound.receivedInOrder,
+    processed: outbound.processedInOrder,
   };
 }
 

@@ -24,7 +24,16 @@ export type Phase =
   | "closed";
 
 /** The name of a frame, as the table and messages use it. */
-export type FrameName = ControlFrame["kind"] | "data" | "ping" | "pong" | "ack" | "credit";
+export type FrameName =
+  | ControlFrame["kind"]
+  | "data"
+  | "volatile"
+  | "request"
+  | "reply"
+  | "ping"
+  | "pong"
+  | "ack"
+  | "credit";
 
 const CONVERSATION: readonly FrameName[] = [
   "ping",

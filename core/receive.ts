@@ -12,12 +12,15 @@ import { confessed, diagnosed } from "./clocks.ts";
 import { type Code, codeFromNumber, codeNumber } from "./codes.ts";
 import type { Verdict } from "./events.ts";
 import { commonVersion } from "./handshake.ts";
+import { ReplyStatus } from "./flow/requests.ts";
 import { ACK_BYTES, type Link } from "./link.ts";
+import { reply } from "./messages.ts";
 import { type FrameName, mayReceive } from "./phases.ts";
 import { toMillis } from "./time.ts";
 import { Timer } from "./timers.ts";
 import type { FrameSink } from "./wire/decoder.ts";
 import type {
+  CancelFrame,
   CloseFrame,
   ControlFrame,
   GoawayFrame,
@@ -26,10 +29,15 @@ import type {
   RejectFrame,
   WelcomeFrame,
 } from "./wire/frames.ts";
-import { ANSWER, CHUNK_COST, Integrity, SCOPE_CONNECTION, SCOPE_SESSION } from "./wire/registry.ts";
+import { ANSWER, CHUNK_COST, FIRST, Integrity, SCOPE_CONNECTION, SCOPE_SESSION } from "./wire/registry.ts";
 
 /** A peer that tells us to wait longer is taken to mean so long, ms: a day. */
 const LONGEST_WAIT = 86_400_000;
+
+const NOTHING = new Uint8Array(0);
+
+/** Frames that come often. */
+type Often = "data" | "volatile" | "request" | "reply" | "ping" | "pong" | "ack" | "credit";
 
 /** The decoder's sink of one connection. */
 export class Receiver implements FrameSink {
@@ -53,7 +61,7 @@ export class Receiver implements FrameSink {
   }
 
   /** The same for the frames that come often, without a look at the table where it allows them all. */
-  #admitOften(frame: "data" | "ping" | "pong" | "ack" | "credit"): boolean {
+  #admitOften(frame: Often): boolean {
     return this.#link.phase === "open" || this.#admit(frame);
   }
 
@@ -72,10 +80,7 @@ export class Receiver implements FrameSink {
     const link = this.#link;
     const inbound = link.inbound;
     const wrong = inbound.chunk(flags, sequence, payload);
-    if (wrong !== null) {
-      const at = `chunk ${sequence}, expected ${inbound.received & 0xffff}, ${payload.length} bytes`;
-      return link.fail(wrong, at);
-    }
+    if (wrong !== null) return this.#wrongChunk(wrong, sequence, payload.length);
     link.unacknowledged += payload.length + CHUNK_COST;
     link.oweAck();
     const bytes = inbound.message;
@@ -85,7 +90,8 @@ export class Receiver implements FrameSink {
     link.events.push({ type: "message", bytes, position: inbound.received, owned, volatile: false });
   }
 
-  #volatile(payload: Uint8Array): void {
+  volatile(payload: Uint8Array): void {
+    if (!this.#admitOften("volatile")) return;
     const link = this.#link;
     const { inbound } = link;
     if (!inbound.volatile(payload.length)) {
@@ -94,6 +100,59 @@ export class Receiver implements FrameSink {
     link.counters.messagesReceived++;
     const position = inbound.received;
     link.emit({ type: "message", bytes: payload, position, owned: false, volatile: true });
+  }
+
+  #wrongChunk(wrong: Code, sequence: number, size: number): void {
+    const link = this.#link;
+    link.fail(wrong, `chunk ${sequence}, expected ${link.inbound.received & 0xffff}, ${size} bytes`);
+  }
+
+  request(flags: number, sequence: number, id: number, remaining: number, payload: Uint8Array): void {
+    if (!this.#admitOften("request")) return;
+    const link = this.#link;
+    const { inbound, requests } = link;
+    const wrong = inbound.requestChunk(flags, sequence, payload);
+    if (wrong !== null) return this.#wrongChunk(wrong, sequence, payload.length);
+    if ((flags & FIRST) !== 0 && !requests.begins(id, remaining)) {
+      return link.fail("REQUEST_INVALID", `request ${id} out of order`);
+    }
+    link.unacknowledged += payload.length + CHUNK_COST;
+    link.oweAck();
+    const bytes = inbound.message;
+    if (bytes === null) return;
+    link.counters.requestsReceived++;
+    const arrived = requests.arrived(inbound.messageCost);
+    if (requests.owed > link.options.maxRequests) {
+      reply(link, arrived.id, ReplyStatus.BUSY, NOTHING);
+      return;
+    }
+    link.emit({ type: "request", ...arrived, bytes, owned: bytes !== payload });
+  }
+
+  reply(flags: number, sequence: number, id: number, status: number, payload: Uint8Array): void {
+    if (!this.#admitOften("reply")) return;
+    const link = this.#link;
+    const { inbound, requests } = link;
+    const wrong = inbound.replyChunk(flags, sequence, payload);
+    if (wrong !== null) return this.#wrongChunk(wrong, sequence, payload.length);
+    if ((flags & FIRST) !== 0 && !requests.replies(id, status)) {
+      return link.fail("REQUEST_INVALID", `an answer to request ${id}, which is not open`);
+    }
+    link.unacknowledged += payload.length + CHUNK_COST;
+    link.oweAck();
+    const bytes = inbound.message;
+    if (bytes === null) return;
+    const replied = requests.replied();
+    if (replied !== null) link.emit({ type: "reply", ...replied, bytes, owned: bytes !== payload });
+  }
+
+  #cancel({ sequence, id }: CancelFrame): void {
+    const link = this.#link;
+    const wrong = link.inbound.cancelChunk(sequence) ?? link.requests.takenBack(id);
+    if (wrong !== null) return link.fail(wrong, `CANCEL of request ${id}, chunk ${sequence}`);
+    link.unacknowledged += CHUNK_COST;
+    link.oweAck();
+    if (link.requests.owes(id)) link.emit({ type: "cancelled", id });
   }
 
   ping(
@@ -264,8 +323,8 @@ export class Receiver implements FrameSink {
         return this.#params(frame);
       case "paramsOk":
         return this.#paramsOk(frame.serial);
-      case "volatile":
-        return this.#volatile(frame.payload);
+      case "cancel":
+        return this.#cancel(frame);
       case "close":
         return this.#close(frame);
       case "error": {

@@ -70,6 +70,7 @@ export function carry(link: Link, session: SessionState): void {
   link.session = session;
   link.inbound = session.inbound;
   link.outbound = session.outbound;
+  link.requests = session.requests;
   link.ackedReceived = link.inbound.received;
   link.ackedProcessed = link.inbound.processed;
 }
@@ -83,7 +84,7 @@ export function resumeAt(link: Link, peer: Parameters): void {
 
 /** Tells how far the peer's application is, if that is news; and after "blocked", when there is room again. */
 export function progress(link: Link): void {
-  const { processed, told } = link.outbound;
+  const { processedInOrder: processed, told } = link.outbound;
   if (processed === told) return;
   link.outbound.told = processed;
   link.emit({ type: "processed", position: processed });
@@ -124,12 +125,12 @@ export function readWelcome(link: Link, welcome: Parameters): string | null {
   if (asked !== null) {
     const previous = welcome.received === undefined ? null : positionsOf(welcome);
     const received = previous?.received ?? session.outbound.everSent;
-    link.emit({ type: "lost", unconfirmed: session.outbound.unconfirmed(received) });
+    const { messages, unsentRequests } = session.outbound.unconfirmed(received);
+    link.emit({ type: "lost", unconfirmed: messages, unsentRequests });
     const { offered } = session.inbound;
     carry(link, session.anew(link.options, link.environment));
     link.inbound.limit = offered; // as HELLO said; what is free beyond it is granted once it is open
-    link.outbound.limit = welcome.credit ?? 0;
-    link.outbound.maxMessage = link.agreement!.maxMessage;
+    link.outbound.begin(welcome.credit ?? 0, link.agreement!.maxMessage);
   }
   if (id === undefined || secret === undefined || welcome.resumable !== true) return null;
   link.session!.keep({ id, secret, epoch: welcome.epoch ?? 0 }, link.options.retention);

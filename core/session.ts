@@ -131,7 +131,7 @@ export class Session {
   /** What the peer is not known to have processed, in order. */
   unconfirmed(): readonly Unconfirmed[] {
     const { outbound } = this.state;
-    return outbound.unconfirmed(outbound.everSent);
+    return outbound.unconfirmed(outbound.everSent).messages;
   }
 
   /**

@@ -59,7 +59,11 @@ export interface ConnectionStats {
   readonly detection: DetectionStats | null;
   /** Message bytes accepted and not yet given to the transport. */
   readonly queued: number;
-  /** Position behind the last message accepted here, counted in chunks. */
+  /** Requests accepted from the application. */
+  readonly requestsSent: number;
+  /** Whole requests received. */
+  readonly requestsReceived: number;
+  /** Position behind the last message or request accepted here, counted in their chunks. */
   readonly accepted: number;
   /** Of these, what the peer says it received. */
   readonly acknowledged: number;
@@ -99,6 +103,8 @@ export class Counters {
   bytesReceived = 0;
   messagesReceived = 0;
   messagesSent = 0;
+  requestsSent = 0;
+  requestsReceived = 0;
   pingsSent = 0;
   pingsAnswered = 0;
   pingsReceived = 0;

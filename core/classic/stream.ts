@@ -330,6 +330,16 @@ export abstract class StreamConversation implements Conversation {
     throw this.unsupported("sendVolatile");
   }
 
+  request(): never {
+    throw this.unsupported("request");
+  }
+
+  cancel(): void {}
+
+  reply(): never {
+    throw this.unsupported("reply");
+  }
+
   get retuning(): boolean {
     return false;
   }

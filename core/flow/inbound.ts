@@ -1,16 +1,23 @@
 /**
- * The receiving direction of messages: positions, reassembly, credit.
+ * The receiving direction: positions, reassembly, credit.
+ *
+ * Messages and requests come in one lane, in order; answers in another, between their chunks. All have positions, and `processed` is the
+ * position before which the application has finished everything: a message when it says so, a request when it was handed over (its answer
+ * is what confirms it), an answer at once.
  *
  * Rules: nothing here knows a connection's state or clock. A message is handed out whole and in order. What is held is bounded:
- * by the credit granted for what waits, by `maxMessage` for what is being put together, which grows with bytes that came,
- * never with bytes announced.
+ * by the credit granted for what waits, by `maxMessage` for what is being put together in each lane.
  *
  * @module
  */
 
 import type { Code } from "../codes.ts";
 import { HeartwireError } from "../errors.ts";
-import { CHUNK_COST, FIRST, LAST, MAX_CHUNK } from "../wire/registry.ts";
+import { CHUNK_COST, FIRST, FrameType, LAST, MAX_CHUNK } from "../wire/registry.ts";
+import { Reassembly } from "./reassembly.ts";
+
+/** Numbers a message takes in the queue of what is not finished: its first position, the one behind it, and its cost. */
+const STRIDE = 3;
 
 /** One direction's receiving side. */
 export class Inbound {
@@ -20,78 +27,112 @@ export class Inbound {
   processed = 0;
   /** The credit granted to the peer, in all, over all connections. */
   limit: number;
-  /** The message that the last {@link chunk} completed, or null. Borrowed if it came in one chunk, else ours. */
+  /** What the last chunk completed, or null. Borrowed if it came in one chunk, else ours. */
   message: Uint8Array | null = null;
+  /** What that message or request cost of the credit. */
+  messageCost = 0;
   #maxMessage: number;
   #window: number;
   #cost = 0;
   /** The cost when this connection began: the peer counts from there. */
   #base = 0;
   #finishedCost = 0;
-  #parts: Uint8Array | null = null;
-  #length = 0;
-  #inMessage = false;
-  // Handed out and not finished: position behind each message, and the cost of all up to it. A queue with a moving head.
-  #positions: number[] = [];
-  #costs: number[] = [];
+  /** The cost of the chunks of the message that is being put together. */
+  #partCost = 0;
+  #inOrder: Reassembly;
+  /** Null until an answer of several chunks came. */
+  #answers: Reassembly | null = null;
+  // Handed out and not finished, `STRIDE` numbers each. A queue with a moving head.
+  #waiting: number[] = [];
   #head = 0;
 
   constructor(maxMessage: number, window: number) {
     this.#maxMessage = maxMessage;
     this.#window = window;
     this.limit = window;
+    this.#inOrder = new Reassembly(maxMessage);
   }
 
-  /** Takes a chunk. Returns what is wrong with it, or null; then {@link message} tells whether a message is complete. */
+  /** Takes a chunk of a message. Returns what is wrong with it, or null; then {@link message} tells whether one is complete. */
   chunk(flags: number, sequence: number, payload: Uint8Array): Code | null {
+    const wrong = this.#paid(FrameType.DATA, flags, sequence, payload);
+    if (wrong === null && this.message !== null) {
+      const first = flags === (FIRST | LAST) ? this.received - 1 : this.#inOrder.first;
+      this.#waiting.push(first, this.received, this.messageCost);
+    }
+    return wrong;
+  }
+
+  /** The same of a request, which is finished as soon as it is handed over; its cost is freed by {@link free}. */
+  requestChunk(flags: number, sequence: number, payload: Uint8Array): Code | null {
+    const wrong = this.#paid(FrameType.REQUEST, flags, sequence, payload);
+    if (wrong === null && this.message !== null) this.#advance();
+    return wrong;
+  }
+
+  #paid(kind: number, flags: number, sequence: number, payload: Uint8Array): Code | null {
     this.message = null;
     if (sequence !== (this.received & 0xffff)) return "SEQUENCE";
-    const cost = this.#cost + payload.length + CHUNK_COST;
-    if (cost > this.limit) return "CREDIT_EXCEEDED";
-    if (((flags & FIRST) !== 0) === this.#inMessage) return "CHUNK_INVALID";
-    if (this.#length + payload.length > this.#maxMessage) return "MESSAGE_TOO_LARGE";
-    if (payload.length > MAX_CHUNK) return "CHUNK_INVALID";
-    this.#cost = cost;
-    this.received++;
-    if ((flags & LAST) === 0) {
-      this.#inMessage = true;
-      this.#append(payload);
-      return null;
+    const cost = payload.length + CHUNK_COST;
+    if (this.#cost + cost > this.limit) return "CREDIT_EXCEEDED";
+    const lane = this.#inOrder;
+    const wrong = this.#fits(lane, kind, flags, payload);
+    if (wrong !== null) return wrong;
+    this.#cost += cost;
+    this.#partCost += cost;
+    this.#assemble(lane, kind, flags, payload);
+    if (this.message !== null) {
+      this.messageCost = this.#partCost;
+      this.#partCost = 0;
     }
-    if (this.#inMessage) {
-      this.#append(payload);
-      this.message = this.#parts!.subarray(0, this.#length);
-      this.#parts = null;
-      this.#length = 0;
-      this.#inMessage = false;
-    } else {
-      this.message = payload;
-    }
-    this.#positions.push(this.received);
-    this.#costs.push(cost);
     return null;
+  }
+
+  /** Takes a chunk of an answer, which costs nothing. */
+  replyChunk(flags: number, sequence: number, payload: Uint8Array): Code | null {
+    this.message = null;
+    if (sequence !== (this.received & 0xffff)) return "SEQUENCE";
+    const lane = this.#answers ??= new Reassembly(this.#maxMessage);
+    const wrong = this.#fits(lane, FrameType.REPLY, flags, payload);
+    if (wrong !== null) return wrong;
+    this.#assemble(lane, FrameType.REPLY, flags, payload);
+    if (this.message !== null) this.#advance();
+    return null;
+  }
+
+  /** Takes a CANCEL, which has a position and nothing else. */
+  cancelChunk(sequence: number): Code | null {
+    if (sequence !== (this.received & 0xffff)) return "SEQUENCE";
+    this.received++;
+    this.#advance();
+    return null;
+  }
+
+  #fits(lane: Reassembly, kind: number, flags: number, payload: Uint8Array): Code | null {
+    if (((flags & FIRST) !== 0) === lane.begun) return "CHUNK_INVALID";
+    if (lane.begun && lane.kind !== kind) return "CHUNK_INVALID";
+    if (lane.length + payload.length > this.#maxMessage) return "MESSAGE_TOO_LARGE";
+    return payload.length > MAX_CHUNK ? "CHUNK_INVALID" : null;
+  }
+
+  #assemble(lane: Reassembly, kind: number, flags: number, payload: Uint8Array): void {
+    const position = this.received++;
+    if (flags === (FIRST | LAST)) {
+      this.message = payload;
+      return;
+    }
+    if ((flags & FIRST) !== 0) lane.begin(kind, position, payload);
+    else lane.append(payload);
+    if ((flags & LAST) !== 0) this.message = lane.end();
   }
 
   /** A volatile message of this size came. False: it is beyond the credit. It counts as finished with the last message before it. */
   volatile(size: number): boolean {
-    const cost = this.#cost + size + CHUNK_COST;
-    if (cost > this.limit) return false;
-    this.#cost = cost;
-    this.#positions.push(this.received);
-    this.#costs.push(cost);
+    const cost = size + CHUNK_COST;
+    if (this.#cost + cost > this.limit) return false;
+    this.#cost += cost;
+    this.#waiting.push(this.received, this.received, cost);
     return true;
-  }
-
-  #append(payload: Uint8Array): void {
-    const length = this.#length + payload.length;
-    if (this.#parts === null || this.#parts.length < length) {
-      // Doubling: what is copied stays below twice what came, what is held below twice what is needed.
-      const grown = new Uint8Array(Math.min(Math.max(2 * length, 1_024), Math.max(this.#maxMessage, length)));
-      if (this.#parts !== null) grown.set(this.#parts.subarray(0, this.#length));
-      this.#parts = grown;
-    }
-    this.#parts.set(payload, this.#length);
-    this.#length = length;
   }
 
   /** The application finished with every message up to `position`. Returns whether that was news. */
@@ -101,37 +142,50 @@ export class Inbound {
         hint: "Pass the position of a message event, in order.",
       });
     }
+    const waiting = this.#waiting;
     let head = this.#head;
-    while (head < this.#positions.length && this.#positions[head]! <= position) {
-      this.processed = this.#positions[head]!;
-      this.#finishedCost = this.#costs[head]!;
-      head++;
+    while (head < waiting.length && waiting[head + 1]! <= position) {
+      this.#finishedCost += waiting[head + 2]!;
+      head += STRIDE;
     }
     if (head === this.#head) return false;
-    this.#head = head;
-    if (head === this.#positions.length) {
-      this.#positions.length = this.#costs.length = this.#head = 0;
-    } else if (head > 1_024) {
-      this.#positions.splice(0, head);
-      this.#costs.splice(0, head);
-      this.#head = 0;
+    if (head === waiting.length) waiting.length = head = 0;
+    else if (head > 1_024 * STRIDE) {
+      waiting.splice(0, head);
+      head = 0;
     }
+    this.#head = head;
+    this.#advance();
     return true;
+  }
+
+  /** What a request cost is free again: it was answered. */
+  free(cost: number): void {
+    this.#finishedCost += cost;
+  }
+
+  /** Everything before what is not finished is. */
+  #advance(): void {
+    let least = this.received;
+    if (this.#head < this.#waiting.length) least = this.#waiting[this.#head]!;
+    if (this.#inOrder.begun) least = Math.min(least, this.#inOrder.first);
+    if (this.#answers !== null && this.#answers.begun) least = Math.min(least, this.#answers.first);
+    this.processed = least;
   }
 
   /** Bytes held: what the application has not finished, and what is being put together. */
   get held(): number {
-    return this.#cost - this.#finishedCost;
+    return this.#cost - this.#finishedCost + (this.#answers?.length ?? 0);
   }
 
-  /** Whether a message has begun and lacks its end. */
+  /** Whether a message, request or answer has begun and lacks its end. */
   get inMessage(): boolean {
-    return this.#inMessage;
+    return this.#inOrder.begun || (this.#answers !== null && this.#answers.begun);
   }
 
   /** Whether the application still has messages that it did not finish. */
   get unfinished(): boolean {
-    return this.#head < this.#positions.length;
+    return this.#head < this.#waiting.length;
   }
 
   /**
@@ -160,7 +214,8 @@ export class Inbound {
   /** Lets go of what was being put together. */
   drop(): void {
     this.message = null;
-    this.#parts = null;
+    this.#inOrder.drop();
+    this.#answers?.drop();
   }
 
   /** What remains of a connection whose session goes on without it: its figures. */
@@ -180,27 +235,28 @@ export class Inbound {
     copy.#cost = this.#cost;
     copy.#base = this.#base;
     copy.#finishedCost = this.#finishedCost;
-    copy.#parts = this.#parts === null ? null : this.#parts.slice();
-    copy.#length = this.#length;
-    copy.#inMessage = this.#inMessage;
-    copy.#positions = this.#positions.slice(this.#head);
-    copy.#costs = this.#costs.slice(this.#head);
+    copy.#partCost = this.#partCost;
+    copy.#inOrder = this.#inOrder.clone();
+    copy.#answers = this.#answers?.clone() ?? null;
+    copy.#waiting = this.#waiting.slice(this.#head);
     return copy;
   }
 
   /** The canonical form, relative to what was received. */
   key(): string {
     const waiting: string[] = [];
-    for (let i = this.#head; i < this.#positions.length; i++) {
-      waiting.push(`${this.received - this.#positions[i]!}:${this.#cost - this.#costs[i]!}`);
+    for (let at = this.#head; at < this.#waiting.length; at += STRIDE) {
+      const [first, end, cost] = this.#waiting.slice(at, at + STRIDE);
+      waiting.push(`${this.received - first!}:${this.received - end!}:${cost}`);
     }
-    const parts = this.#parts === null ? "" : this.#parts.subarray(0, this.#length).join(".");
     const base = [
       this.received & 0xffff,
       this.received - this.processed,
       this.limit - this.#cost,
       this.#cost - this.#finishedCost,
+      this.#partCost,
     ];
-    return `${base.join(",")}|${waiting.join(" ")}|${this.#inMessage ? 1 : 0}${parts}`;
+    const parts = `${this.#inOrder.key(this.received)}|${this.#answers?.key(this.received) ?? ""}`;
+    return `${base.join(",")}|${waiting.join(" ")}|${parts}`;
   }
 }

@@ -2,40 +2,30 @@
  * The sending direction of messages: framing, positions, credit, back-pressure, and what a session keeps for a replay.
  *
  * A message is framed once, when it is accepted, straight into the slabs from which it is transmitted: one copy, and no object
- * for it. What may leave is decided frame by frame when the transport asks for bytes, so that control overtakes.
+ * for it. What may leave is decided frame by frame when the transport asks for bytes, so that control overtakes; then a frame gets its
+ * sequence and its trailer. Messages and requests wait in one queue; answers have a lane of their own (answers.ts) and leave first.
  *
  * Rules: nothing here knows a connection's state or clock. At most one chunk is given to the transport at a time (or as many
- * small ones as fit into the size of one). What waits is bounded by `sendBuffer`, overhead included; one message may always wait. A
- * session that can be resumed keeps what left until it was processed, bounded by `retention`; credit, the cap on what is in flight
+ * small ones as fit into the size of one). What waits is bounded by `sendBuffer`, overhead included; one message may always wait, and one
+ * answer. A session that can be resumed keeps what left until it was processed, bounded by `retention`; credit, the cap on what is in flight
  * and `sent` are of one connection and begin anew with `resume`.
  *
  * @module
  */
 
 import type { Environment } from "../environment.ts";
-import type { Unconfirmed } from "../events.ts";
 import type { Micros } from "../time.ts";
 import { ByteQueue } from "../wire/bytes.ts";
-import { writeData } from "../wire/encoder.ts";
-import { CHUNK_COST, CRC_BYTES, FIRST, LAST, MAX_CHUNK, MAX_UNACKNOWLEDGED } from "../wire/registry.ts";
+import { seal, writeCancel, writeChunk } from "../wire/encoder.ts";
+import { CHUNK_COST, FIRST, FrameType, LAST, MAX_CHUNK, MAX_UNACKNOWLEDGED } from "../wire/registry.ts";
+import { Answers } from "./answers.ts";
 import { InFlight } from "./inflight.ts";
-import { ownFrameSize, Retention } from "./retention.ts";
+import { ownCost, ownFrameSize, ownTypeAt } from "./own_frames.ts";
+import { Retention } from "./retention.ts";
+import { type Remainder, remainder } from "./unconfirmed.ts";
 
 /** As many bytes of whole frames go to the transport at once, if one frame alone is not longer: one chunk. */
 const TAKE = MAX_CHUNK + 16;
-
-/** Type, sequence and trailer: what a DATA frame's length counts beside its payload. */
-const DATA_BODY = 1 + 2 + CRC_BYTES;
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
-}
 
 /** What a message of this size is counted for where bytes are bounded: payload and cost of its chunks. */
 export function messageCost(size: number): number {
@@ -44,7 +34,7 @@ export function messageCost(size: number): number {
 
 /** One direction's sending side. */
 export class Outbound {
-  /** So many chunks were accepted: the next one's position. */
+  /** So many chunks of messages and requests were accepted: the place of the last one in their order. */
   accepted = 0;
   /** So many chunks were given to the transport of this connection, or to one before it and not again. */
   sent = 0;
@@ -53,7 +43,7 @@ export class Outbound {
   /** What the peer says it received, and processed. */
   received = 0;
   processed = 0;
-  /** Up to where the application was told that it is processed. */
+  /** Up to where, in the order of messages, the application was told that they are processed. */
   told = 0;
   /** The credit granted by the peer, in all. */
   limit = 0;
@@ -65,15 +55,20 @@ export class Outbound {
   inFlight: InFlight = new InFlight();
   #environment: Environment;
   #buffer: number;
+  /** Messages and requests that wait, without sequence and trailer. */
   #queue: ByteQueue;
+  /** A connection carries it: before, and between two, nothing leaves, for it is not known from where on. */
+  #carried = false;
+  /** Null until there is an answer. */
+  #answers: Answers | null = null;
   #cost = 0;
   /** What a session keeps; null: nothing is kept. */
   #retention: Retention | null = null;
   #retentionLimit = 0;
-  /** Bytes of the queue that were taken and not yet advanced over. */
+  /** Bytes of a queue that were taken and not yet advanced over. */
   #taken = 0;
-  /** What was taken last is from the replay. */
-  #again = false;
+  /** The queue from which was taken last; null: from the replay. */
+  #source: ByteQueue | null = null;
 
   constructor(environment: Environment, buffer: number, queue: ByteQueue = new ByteQueue()) {
     this.#environment = environment;
@@ -94,7 +89,30 @@ export class Outbound {
 
   /** Bytes that wait for the transport. */
   get pending(): number {
-    return this.#queue.pending + (this.#retention?.pending ?? 0);
+    return this.#queue.pending + (this.#answers?.queue.pending ?? 0) + (this.#retention?.pending ?? 0);
+  }
+
+  /** The position behind all that was accepted, answers included. */
+  get end(): number {
+    return this.accepted + (this.#answers?.accepted ?? 0);
+  }
+
+  /** Up to where, in the order of messages and requests, the peer has processed them. */
+  get processedInOrder(): number {
+    return this.processed - (this.#answers?.processed ?? 0);
+  }
+
+  /** How far the peer received, in that order. */
+  get receivedInOrder(): number {
+    const answers = this.#answers;
+    return answers === null
+      ? this.received
+      : this.received - answers.processed - answers.before(this.received);
+  }
+
+  get #sentInOrder(): number {
+    const answers = this.#answers;
+    return answers === null ? this.everSent : this.everSent - answers.processed - answers.outstanding;
   }
 
   /** Bytes kept in case that they are asked for again. */
@@ -110,10 +128,21 @@ export class Outbound {
   /** Whether a message of this size may be accepted now. */
   hasRoom(size: number): boolean {
     const pending = this.#queue.pending;
-    const kept = this.#retention === null ? 0 : this.#retention.bytes + pending - this.#taken;
     const cost = messageCost(size);
-    if (kept > 0 && kept + cost > this.#retentionLimit) return false;
+    if (this.#retention !== null) {
+      const left = this.#retention.bytes - (this.#answers?.kept ?? 0);
+      const kept = left + pending - (this.#source === this.#queue ? this.#taken : 0);
+      if (kept > 0 && kept + cost > this.#retentionLimit) return false;
+    }
     return pending === 0 || pending + cost <= this.#buffer;
+  }
+
+  /** The same for an answer. */
+  hasRoomForAnswer(size: number): boolean {
+    const answers = this.#answers;
+    if (answers === null) return true;
+    const held = answers.queue.pending + (this.#retention === null ? 0 : answers.kept);
+    return held === 0 || held + messageCost(size) <= this.#buffer;
   }
 
   /** Whether the application was told "blocked", and what was can be accepted with less than half of the buffer full: time for `writable`. */
@@ -123,20 +152,30 @@ export class Outbound {
 
   /** Frames a message; the payload is copied. */
   push(payload: Uint8Array): void {
-    const length = payload.length;
-    let start = 0;
-    let flags: number = FIRST;
-    while (length - start > MAX_CHUNK) {
-      this.#chunk(flags, payload, start, start + MAX_CHUNK);
-      start += MAX_CHUNK;
-      flags = 0;
-    }
-    this.#chunk(flags | LAST, payload, start, length);
+    this.accepted += frame(this.#queue, FrameType.DATA, payload, -1, 0);
   }
 
-  #chunk(flags: number, payload: Uint8Array, start: number, end: number): void {
-    writeData(this.#queue, this.#environment, flags, this.accepted & 0xffff, payload, start, end);
-    this.accepted++;
+  /** Frames a request, which takes its turn among messages. Returns its place in their order. */
+  pushRequest(payload: Uint8Array, id: number, remaining: number): number {
+    return this.accepted += frame(this.#queue, FrameType.REQUEST, payload, id, remaining);
+  }
+
+  /** Frames an answer. */
+  pushReply(payload: Uint8Array, id: number, status: number): void {
+    const answers = this.#answers ??= new Answers();
+    answers.accepted += frame(answers.queue, FrameType.REPLY, payload, id, status);
+  }
+
+  /** Takes back the request with this place in the order: at once if it has left, else right behind it. */
+  pushCancel(id: number, order: number): void {
+    if (order > this.#sentInOrder) {
+      writeCancel(this.#queue, id);
+      this.accepted++;
+      return;
+    }
+    const answers = this.#answers ??= new Answers();
+    writeCancel(answers.queue, id);
+    answers.accepted++;
   }
 
   /**
@@ -144,26 +183,35 @@ export class Outbound {
    * count as sent from now on; the caller must `advance` over all of them.
    */
   take(now: Micros): Uint8Array | null {
+    if (!this.#carried) return null;
     const again = this.#retention?.peek() ?? null;
-    const view = again ?? this.#queue.peek();
+    const answers = this.#answers;
+    const ahead = answers !== null && answers.queue.pending > 0;
+    const source = again !== null ? null : ahead ? answers.queue : this.#queue;
+    const view = again ?? source!.peek();
     if (view === null) return null;
     let end = 0;
     while (end < view.length) {
       const size = ownFrameSize(view, end);
-      const head = size < 65 ? 1 : size < 16_386 ? 2 : 4;
-      const cost = this.#cost + size - head - DATA_BODY + CHUNK_COST;
+      const next = end + size;
+      const typeAt = ownTypeAt(view, end);
+      const cost = this.#cost + ownCost(view, typeAt, next);
       if (cost > this.limit || this.sent - this.received >= MAX_UNACKNOWLEDGED) break;
       if (!this.inFlight.open) break;
-      if (end > 0 && end + size > TAKE) break;
+      if (end > 0 && next > TAKE) break;
+      if (again === null) {
+        seal(this.#environment, view, end, typeAt, next, this.sent);
+        if (ahead) answers.leaves(this.sent, size);
+      }
       this.#cost = cost;
       this.sent++;
-      end += size;
+      end = next;
       this.inFlight.leaves(size);
     }
     if (end === 0) return null;
     this.inFlight.batch(this.sent, now);
     const frames = view.subarray(0, end);
-    this.#again = again !== null;
+    this.#source = source;
     if (again !== null) {
       this.#retention!.advance(end);
     } else {
@@ -176,13 +224,21 @@ export class Outbound {
 
   /** So many of the bytes taken are with the transport, or were copied. */
   advance(n: number): void {
-    if (this.#again) return;
+    if (this.#source === null) return;
     this.#taken -= n;
-    this.#queue.advance(n);
+    this.#source.advance(n);
+  }
+
+  /** A connection carries it, with the peer's first credit and the longest message that it accepts. */
+  begin(limit: number, maxMessage: number): void {
+    this.#carried = true;
+    this.limit = limit;
+    this.maxMessage = maxMessage;
   }
 
   /** Its connection is gone: nothing leaves until {@link resume}. */
   suspend(): void {
+    this.#carried = false;
     this.#cost = this.limit = 0;
   }
 
@@ -193,14 +249,13 @@ export class Outbound {
    * @param limit the peer's first credit on that connection
    */
   resume(received: number, processed: number, limit: number, maxMessage: number): void {
-    this.#queue.advance(this.#taken); // taken by the transport that is gone; kept, too
+    this.#source?.advance(this.#taken); // taken by the transport that is gone; kept, too
     this.#taken = 0;
-    this.#again = false;
+    this.#source = null;
     this.#processedTo(processed);
     this.received = this.sent = received;
     this.#cost = 0;
-    this.limit = limit;
-    this.maxMessage = maxMessage;
+    this.begin(limit, maxMessage);
     this.inFlight = new InFlight();
     this.#retention!.rewind(received - processed);
   }
@@ -210,6 +265,7 @@ export class Outbound {
       this.#retention.release(processed - this.processed);
     }
     this.processed = processed;
+    this.#answers?.processedTo(processed);
   }
 
   /** The peer acknowledges. Returns whether the positions can be. */
@@ -250,49 +306,36 @@ export class Outbound {
   /** Lets go of everything that waits. */
   drop(): void {
     this.#queue.clear();
+    this.#answers?.clear();
     this.#retention?.clear();
     this.#taken = 0;
   }
 
   /** Bytes held: kept, and waiting. */
   get held(): number {
-    return (this.#retention?.bytes ?? 0) + this.#queue.pending - this.#taken;
+    const waiting = this.#queue.pending + (this.#answers?.queue.pending ?? 0);
+    return (this.#retention?.bytes ?? 0) + waiting - this.#taken;
   }
 
   /**
-   * The messages that the peer's application is not known to have finished, in order; copies.
+   * What the peer's application is not known to have finished: messages, in order, and questions that never arrived; copies.
    *
-   * @param received the peer's position if it is known, else `everSent`: a message that ends behind it was not delivered
+   * @param received the peer's position if it is known, else `everSent`: what ends behind it was not delivered
    */
-  unconfirmed(received: number): Unconfirmed[] {
-    const list: Unconfirmed[] = [];
-    let parts: Uint8Array[] = [];
-    let position = this.processed;
-    const read = (view: Uint8Array, skip: number): void => {
-      for (let at = skip; at < view.length;) {
-        const size = ownFrameSize(view, at);
-        const head = size < 65 ? 1 : size < 16_386 ? 2 : 4;
-        parts.push(view.subarray(at + head + 3, at + size - CRC_BYTES));
-        position++;
-        if ((view[at + head]! & LAST) !== 0) {
-          list.push({
-            bytes: joined(parts),
-            position,
-            state: position <= received ? "maybeDelivered" : "unsent",
-          });
-          parts = [];
-        }
-        at += size;
-      }
-    };
-    for (const view of this.#retention?.views() ?? []) read(view, 0);
+  unconfirmed(received: number): Remainder {
     const queue = this.#queue.clone();
-    queue.advance(this.#taken);
+    if (this.#source === this.#queue) queue.advance(this.#taken);
+    const views = [...this.#retention?.views() ?? []];
+    // Without retention what left is gone, and only what waits is known.
+    const first = views.length > 0 ? this.processed : this.everSent;
     for (let view = queue.peek(); view !== null; view = queue.peek()) {
-      read(view, 0);
+      views.push(view);
       queue.advance(view.length);
     }
-    return list;
+    const answers = this.#answers;
+    const inOrder = (position: number): number =>
+      position - (answers === null ? 0 : answers.processed + answers.before(position));
+    return remainder(views, first, received, inOrder);
   }
 
   /** What remains of a connection whose session goes on without it: its figures, and nothing to send. */
@@ -323,7 +366,13 @@ export class Outbound {
     copy.#retention = this.#retention?.clone() ?? null;
     copy.#retentionLimit = this.#retentionLimit;
     copy.#taken = this.#taken;
-    copy.#again = this.#again;
+    copy.#carried = this.#carried;
+    copy.#answers = this.#answers?.clone() ?? null;
+    copy.#source = this.#source === null
+      ? null
+      : this.#source === this.#queue
+      ? copy.#queue
+      : copy.#answers!.queue;
     return copy;
   }
 
@@ -331,15 +380,35 @@ export class Outbound {
   key(now: Micros): string {
     const base = [
       this.sent & 0xffff,
-      this.accepted - this.sent,
+      this.end - this.sent,
       this.sent - this.received,
       this.sent - this.processed,
       this.limit - this.#cost,
       this.maxMessage,
       this.blocked,
-      this.processed - this.told,
+      this.processedInOrder - this.told,
+      this.#source === null ? 0 : this.#source === this.#queue ? 1 : 2,
+      this.#taken,
+      Number(this.#carried),
     ];
     const kept = this.#retention === null ? "" : `${this.everSent - this.sent},${this.#retention.key()}`;
-    return `${base.join(",")}|${this.inFlight.key(this.sent, now)}|${this.#queue.key()}|${kept}`;
+    const answers = this.#answers?.key(this.sent) ?? "";
+    return `${base.join(",")}|${this.inFlight.key(this.sent, now)}|${this.#queue.key()}|${answers}|${kept}`;
   }
+}
+
+/** Frames a payload in chunks; returns how many. An id below 0: a message, which has none. */
+function frame(queue: ByteQueue, kind: number, payload: Uint8Array, id: number, word: number): number {
+  const length = payload.length;
+  let start = 0;
+  let flags: number = FIRST;
+  let count = 1;
+  while (length - start > MAX_CHUNK) {
+    writeChunk(queue, kind | flags, payload, start, start + MAX_CHUNK, flags === FIRST ? id : -1, word);
+    start += MAX_CHUNK;
+    flags = 0;
+    count++;
+  }
+  writeChunk(queue, kind | flags | LAST, payload, start, length, flags === FIRST ? id : -1, word);
+  return count;
 }

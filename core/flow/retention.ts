@@ -12,20 +12,13 @@
  */
 
 import { bytesKey } from "../wire/bytes.ts";
+import { ownFrameSize } from "./own_frames.ts";
 
 /** Frames that lie together in one slab. */
 interface Segment {
   readonly slab: Uint8Array;
   from: number;
   to: number;
-}
-
-/** Bytes of the whole frame at `at`. Our own frames, so the length is there and in its shortest form: 1, 2 or 4 bytes. */
-export function ownFrameSize(bytes: Uint8Array, at: number): number {
-  const first = bytes[at]!;
-  if (first < 0x40) return 1 + first;
-  if (first < 0x80) return 2 + (((first & 0x3f) << 8) | bytes[at + 1]!);
-  return 4 + (((first & 0x3f) << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!);
 }
 
 /** The kept frames of one session. */

@@ -20,6 +20,7 @@ import type { Parameters } from "../wire/parameters.ts";
 import { MAX_CHUNK } from "../wire/registry.ts";
 import { Inbound } from "./inbound.ts";
 import { Outbound } from "./outbound.ts";
+import { Requests } from "./requests.ts";
 
 /** What a server gives to a new session. */
 export interface Grant {
@@ -49,13 +50,16 @@ export class SessionState {
   readonly inbound: Inbound;
   /** @internal */
   readonly outbound: Outbound;
+  /** @internal */
+  readonly requests: Requests;
   /** What the server granted; null: it ends with its connection. */
   grant: Grant | null = null;
 
   /** @internal */
-  constructor(inbound: Inbound, outbound: Outbound) {
+  constructor(inbound: Inbound, outbound: Outbound, requests: Requests = new Requests()) {
     this.inbound = inbound;
     this.outbound = outbound;
+    this.requests = requests;
   }
 
   /**
@@ -134,7 +138,8 @@ export class SessionState {
 
   /** A copy. */
   clone(environment: Environment): SessionState {
-    const copy = new SessionState(this.inbound.clone(), this.outbound.clone(environment));
+    const { inbound, outbound, requests } = this;
+    const copy = new SessionState(inbound.clone(), outbound.clone(environment), requests.clone());
     copy.grant = this.grant;
     return copy;
   }
@@ -148,7 +153,8 @@ export class SessionState {
 
   /** The canonical form: of what it is, and of what it holds. */
   key(now: Micros, names: Names): string {
-    return [this.name(names), this.inbound.key(), this.outbound.key(now)].join("\n");
+    const requests = this.requests.key(this.outbound.accepted);
+    return [this.name(names), this.inbound.key(), this.outbound.key(now), requests].join("\n");
   }
 }
 

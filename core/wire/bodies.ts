@@ -11,7 +11,7 @@
 import { type Fault, fault } from "./fault.ts";
 import type { ControlFrame } from "./frames.ts";
 import { decodeParameters, ParameterFrame, type Parameters } from "./parameters.ts";
-import { FIRST, FrameType, MAX_CHUNK, MAX_TEXT, SCOPE_SESSION } from "./registry.ts";
+import { FrameType, MAX_TEXT, SCOPE_SESSION } from "./registry.ts";
 import { decodeText } from "./text.ts";
 import { readVarint, VARINT_EXCESS, varintForm } from "./varint.ts";
 
@@ -91,15 +91,6 @@ class BodyReader {
     return parameters;
   }
 
-  /** The rest, as a view. */
-  payload(): Uint8Array {
-    const at = this.#at;
-    const size = this.#end - at;
-    if (size > MAX_CHUNK) this.#wrong(`payload of ${size} bytes, limit ${MAX_CHUNK}`);
-    this.#at = this.#end;
-    return this.#bytes.subarray(at, this.#end);
-  }
-
   /** What was wrong; bytes that are left over are. */
   finish(): Fault | null {
     if (this.#at < this.#end) this.#wrong(`${this.#end - this.#at} bytes too many`);
@@ -164,28 +155,11 @@ function readLayout(type: number, body: BodyReader): ControlFrame | null {
       };
     case FrameType.ERROR:
       return { kind: "error", code: body.varint("code"), text: body.text("text") };
-    case FrameType.VOLATILE:
-      return { kind: "volatile", payload: body.payload() };
     case FrameType.CANCEL:
       return { kind: "cancel", sequence: body.sequence(), id: body.varint("id") };
     default:
-      return readChunk(type, body);
+      return null;
   }
-}
-
-function readChunk(type: number, body: BodyReader): ControlFrame | null {
-  const base = type & 0xfc;
-  if (base !== FrameType.REQUEST && base !== FrameType.REPLY) return null;
-  const flags = type & 0x03;
-  const first = (flags & FIRST) !== 0;
-  const sequence = body.sequence();
-  const id = first ? body.varint("id") : 0;
-  if (base === FrameType.REQUEST) {
-    const remaining = first ? body.varint("remaining") : 0;
-    return { kind: "request", flags, sequence, id, remaining, payload: body.payload() };
-  }
-  const status = first ? body.varint("status") : 0;
-  return { kind: "reply", flags, sequence, id, status, payload: body.payload() };
 }
 
 /** Reads the body `bytes[start..end)` of a rarely sent frame; null: no such type. */

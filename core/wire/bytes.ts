@@ -132,12 +132,12 @@ export class ByteQueue {
   /** A queue that goes on independently with the same bytes. */
   clone(): ByteQueue {
     const copy = new ByteQueue();
-    // Full slabs never change; the last one is still written to.
+    // Slabs are still written to: chunks are sealed only when they leave.
     copy.bytes = this.bytes.slice();
     copy.at = this.at;
     copy.pending = this.pending;
     copy.#from = this.#from;
-    copy.#full = this.#full.slice();
+    copy.#full = this.#full.map((slab) => slab.slice());
     copy.#burst = this.#burst;
     copy.#expected = this.#expected;
     return copy;

@@ -13,6 +13,7 @@
 
 import type { Environment } from "../environment.ts";
 import { decodeBody } from "./bodies.ts";
+import { namedChunk, volatileFrame } from "./chunks.ts";
 import { checksum, crc32, crc32View, nativeFrom } from "./crc32.ts";
 import { type Fault, fault } from "./fault.ts";
 import { frameSize, LENGTH_SHORT, lengthFault } from "./length.ts";
@@ -273,6 +274,12 @@ export class Decoder {
         return ack(bytes, body, bodyEnd, sink);
       case FrameType.CREDIT:
         return credit(bytes, body, bodyEnd, sink);
+      case FrameType.VOLATILE:
+        return volatileFrame(bytes, body, bodyEnd, sink);
+    }
+    const kind = type & 0xfc;
+    if (kind === FrameType.REQUEST || kind === FrameType.REPLY) {
+      return namedChunk(type, bytes, body, bodyEnd, sink);
     }
     const decoded = decodeBody(type, bytes, body, bodyEnd);
     if (decoded === null) {

@@ -10,20 +10,16 @@
  */
 
 import type { Environment } from "../environment.ts";
-import { HeartwireError } from "../errors.ts";
 import type { ByteQueue } from "./bytes.ts";
 import { checksum, crc32 } from "./crc32.ts";
 import type { ControlFrame } from "./frames.ts";
 import { encodeParameters, ParameterFrame, type Parameters } from "./parameters.ts";
 import {
   CRC_BYTES,
-  FIRST,
   FrameType,
   HIGHEST_VERSION,
-  LAST,
   LOWEST_VERSION,
   MAGIC,
-  MAX_CHUNK,
   MAX_TEXT,
   PREFACE_BYTES,
   STALLED,
@@ -131,9 +127,67 @@ export function writeCredit(out: ByteQueue, limit: number): void {
 }
 
 /**
- * Writes a chunk of a message: `payload[start..end)`, at most `MAX_CHUNK` bytes, which is copied once. `sequence` may be the
- * whole position; `flags` are FIRST and LAST.
+ * Writes a chunk of a message, `payload[start..end)`, at most `MAX_CHUNK` bytes, which is copied once. It lacks its sequence and its trailer:
+ * {@link seal} fills them in when it is known behind what it leaves.
+ *
+ * @param type of DATA, REQUEST or REPLY, with FIRST and LAST
+ * @param id of a REQUEST or REPLY with FIRST; else -1
+ * @param word the remaining ms of that REQUEST, or the status of that REPLY
  */
+export function writeChunk(
+  out: ByteQueue,
+  type: number,
+  payload: Uint8Array,
+  start: number,
+  end: number,
+  id = -1,
+  word = 0,
+): void {
+  const size = end - start;
+  const names = id < 0 ? 0 : varintSize(id) + varintSize(word);
+  const length = 1 + 2 + names + size + CRC_BYTES;
+  out.reserve(varintSize(length) + length);
+  const { bytes, at: from } = out;
+  let at = writeVarint(bytes, from, length);
+  bytes[at] = type;
+  at += 3;
+  if (id >= 0) at = writeVarint(bytes, writeVarint(bytes, at, id), word);
+  if (size <= COPY_BY_LOOP) {
+    for (let next = start; next < end; next++) bytes[at++] = payload[next]!;
+  } else {
+    bytes.set(start === 0 && end === payload.length ? payload : payload.subarray(start, end), at);
+    at += size;
+  }
+  out.commit(at + CRC_BYTES - from);
+}
+
+/** Writes CANCEL, which lacks its sequence and its trailer as a chunk does. */
+export function writeCancel(out: ByteQueue, id: number): void {
+  const length = 1 + 2 + varintSize(id) + CRC_BYTES;
+  out.reserve(1 + length);
+  const { bytes, at: from } = out;
+  bytes[from] = length;
+  bytes[from + 1] = FrameType.CANCEL;
+  writeVarint(bytes, from + 4, id);
+  out.commit(1 + length);
+}
+
+/** Fills in what a chunk at `bytes[from..end)` lacks; `typeAt` is where its type stands. `sequence` may be the whole position. */
+export function seal(
+  environment: Environment,
+  bytes: Uint8Array,
+  from: number,
+  typeAt: number,
+  end: number,
+  sequence: number,
+): void {
+  bytes[typeAt + 1] = sequence >>> 8;
+  bytes[typeAt + 2] = sequence;
+  const trailer = end - CRC_BYTES;
+  writeUint32(bytes, trailer, checksum(environment, bytes, from, trailer, 0));
+}
+
+/** Writes a whole DATA frame: {@link writeChunk} and {@link seal} in one. `flags` are FIRST and LAST. */
 export function writeData(
   out: ByteQueue,
   environment: Environment,
@@ -143,19 +197,23 @@ export function writeData(
   start: number,
   end: number,
 ): void {
-  const size = end - start;
-  const length = 1 + 2 + size + CRC_BYTES;
+  const head = varintSize(1 + 2 + end - start + CRC_BYTES);
+  writeChunk(out, FrameType.DATA | flags, payload, start, end);
+  const from = out.at - (head + 1 + 2 + end - start + CRC_BYTES);
+  seal(environment, out.bytes, from, from + head, out.at, sequence);
+}
+
+/** Writes VOLATILE. */
+export function writeVolatile(out: ByteQueue, environment: Environment, payload: Uint8Array): void {
+  const size = payload.length;
+  const length = 1 + size + CRC_BYTES;
   out.reserve(varintSize(length) + length);
   const { bytes, at: from } = out;
   let at = writeVarint(bytes, from, length);
-  bytes[at] = FrameType.DATA | flags;
-  bytes[at + 1] = sequence >>> 8;
-  bytes[at + 2] = sequence;
-  at += 3;
-  if (size <= COPY_BY_LOOP) {
-    for (let next = start; next < end; next++) bytes[at++] = payload[next]!;
-  } else {
-    bytes.set(start === 0 && end === payload.length ? payload : payload.subarray(start, end), at);
+  bytes[at++] = FrameType.VOLATILE;
+  if (size <= COPY_BY_LOOP) { for (let next = 0; next < size; next++) bytes[at++] = payload[next]!; }
+  else {
+    bytes.set(payload, at);
     at += size;
   }
   finish(out, from, at, checksum(environment, bytes, from, at, 0));
@@ -193,13 +251,6 @@ class BodyWriter {
 
   parameters(value: Parameters, frame: number): this {
     return this.bytes(encodeParameters(value, frame));
-  }
-
-  payload(value: Uint8Array): this {
-    if (value.length > MAX_CHUNK) {
-      throw new HeartwireError("PAYLOAD", `payload of ${value.length} bytes, limit ${MAX_CHUNK}`);
-    }
-    return this.bytes(value);
   }
 
   writeTo(into: Uint8Array, at: number): number {
@@ -246,19 +297,6 @@ function layOut(frame: ControlFrame, body: BodyWriter): number {
     case "error":
       body.varint(frame.code).text(frame.text);
       return FrameType.ERROR;
-    case "volatile":
-      body.payload(frame.payload);
-      return FrameType.VOLATILE;
-    case "request":
-      body.sequence(frame.sequence);
-      if ((frame.flags & FIRST) !== 0) body.varint(frame.id).varint(frame.remaining);
-      body.payload(frame.payload);
-      return FrameType.REQUEST | (frame.flags & (FIRST | LAST));
-    case "reply":
-      body.sequence(frame.sequence);
-      if ((frame.flags & FIRST) !== 0) body.varint(frame.id).varint(frame.status);
-      body.payload(frame.payload);
-      return FrameType.REPLY | (frame.flags & (FIRST | LAST));
     case "cancel":
       body.sequence(frame.sequence).varint(frame.id);
       return FrameType.CANCEL;
@@ -267,7 +305,7 @@ function layOut(frame: ControlFrame, body: BodyWriter): number {
 
 /**
  * Writes any rarely sent frame. Texts are cut to 255 bytes. Throws for what the frame cannot carry: a parameter out of range
- * or of another frame, a payload above `MAX_CHUNK`.
+ * or of another frame.
  */
 export function writeFrame(out: ByteQueue, frame: ControlFrame): void {
   const body = new BodyWriter();

@@ -106,40 +106,6 @@ export interface ErrorFrame {
   readonly text: string;
 }
 
-/** A message outside the sequence, at most once. */
-export interface VolatileFrame {
-  readonly kind: "volatile";
-  readonly payload: Uint8Array;
-}
-
-/** A chunk of a question. */
-export interface RequestFrame {
-  readonly kind: "request";
-  /** FIRST and LAST. */
-  readonly flags: number;
-  /** Low 16 bits of the chunk's position. */
-  readonly sequence: number;
-  /** Names the question; 0 unless FIRST. */
-  readonly id: number;
-  /** Milliseconds that remain for the answer, 0 = no limit; 0 unless FIRST. */
-  readonly remaining: number;
-  readonly payload: Uint8Array;
-}
-
-/** A chunk of an answer. */
-export interface ReplyFrame {
-  readonly kind: "reply";
-  /** FIRST and LAST. */
-  readonly flags: number;
-  /** Low 16 bits of the chunk's position. */
-  readonly sequence: number;
-  /** The question's id; 0 unless FIRST. */
-  readonly id: number;
-  /** 0 = ok; 0 unless FIRST. */
-  readonly status: number;
-  readonly payload: Uint8Array;
-}
-
 /** Takes a question back. */
 export interface CancelFrame {
   readonly kind: "cancel";
@@ -161,7 +127,4 @@ export type ControlFrame =
   | GoawayFrame
   | CloseFrame
   | ErrorFrame
-  | VolatileFrame
-  | RequestFrame
-  | ReplyFrame
   | CancelFrame;

@@ -16,6 +16,12 @@ export interface FrameSink {
   preface(lowest: number, highest: number): void;
   /** DATA. `payload` is a view, borrowed until the next push. */
   data(flags: number, sequence: number, payload: Uint8Array): void;
+  /** VOLATILE. `payload` is a view, borrowed until the next push. */
+  volatile(payload: Uint8Array): void;
+  /** REQUEST; `id` and `remaining` are 0 unless `flags` has FIRST. `payload` is a view, borrowed until the next push. */
+  request(flags: number, sequence: number, id: number, remaining: number, payload: Uint8Array): void;
+  /** REPLY; `id` and `status` are 0 unless `flags` has FIRST. `payload` is a view, borrowed until the next push. */
+  reply(flags: number, sequence: number, id: number, status: number, payload: Uint8Array): void;
   /** PING; `stalled` is 0 unless `flags` has STALLED. */
   ping(
     flags: number,

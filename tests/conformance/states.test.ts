@@ -16,7 +16,7 @@ import { inState } from "../support/states.ts";
 
 /**
  * Cells: `.` taken, the state stays; a name: taken, and the state is that then; `!` UNEXPECTED_FRAME; `x` the same, not
- * for the state but because it confirms nothing; `?` UNSUPPORTED; `#` UNKNOWN_FRAME; `-` dropped. `c/` is the client, `s/` the server;
+ * for the state but because it confirms nothing; `%` REQUEST_INVALID, for no such request is open; `?` UNSUPPORTED; `#` UNKNOWN_FRAME; `-` dropped. `c/` is the client, `s/` the server;
  * `closing` has sent CLOSE, `waiting` has not yet.
  */
 const TABLE = `
@@ -37,9 +37,9 @@ close         !          !           !          closed     closed    closed  ans
 error         closed     closed      closed     closed     closed    closed  closed    closed    -
 data          !          !           !          open       .         .       .         !         -
 volatile      !          !           !          open       .         .       .         !         -
-request       !          !           !          ?          ?         ?       ?         !         -
-reply         !          !           !          ?          ?         ?       ?         !         -
-cancel        !          !           !          ?          ?         ?       ?         !         -
+request       !          !           !          open       .         .       .         !         -
+reply         !          !           !          %          %         %       %         !         -
+cancel        !          !           !          %          %         %       %         !         -
 mandatory     #          #           #          #          #         #       #         #         -
 stream        #          #           #          #          #         #       #         #         -
 ignorable     .          .           .          .          .         .       .         .         -
@@ -106,6 +106,7 @@ const FATAL: Record<string, string> = {
   "!": "UNEXPECTED_FRAME",
   "x": "UNEXPECTED_FRAME",
   "?": "UNSUPPORTED",
+  "%": "REQUEST_INVALID",
   "#": "UNKNOWN_FRAME",
 };
 
@@ -116,7 +117,7 @@ function check(role: "client" | "server", state: string, row: string, cell: stri
   const events = subject.events.slice(before.events);
   const code = FATAL[cell];
   if (code !== undefined) {
-    const opened = state === "welcomed" && "?x".includes(cell) ? ["open"] : [];
+    const opened = state === "welcomed" && "?x%".includes(cell) ? ["open"] : [];
     assertEquals(events.map((event) => event.type), [...opened, "fault", "closed"]);
     const fault = events.at(-2)!;
     assert(fault.type === "fault" && fault.fatal && fault.code === code, JSON.stringify(fault));
@@ -167,11 +168,13 @@ describe("every frame in every state", () => {
   it("every form of DATA, REQUEST and REPLY meets the same rule as the whole one", () => {
     for (const role of ["client", "server"] as const) {
       for (let flags = 0; flags < 4; flags++) {
-        for (const [base, cell] of [[0x48, "?"], [0x4c, "?"]] as const) {
-          const { subject } = inState(role, "open");
-          subject.give(craft.raw(base | flags, [0, 0, 1, 1, 9]));
-          assertEquals(subject.reason.code, FATAL[cell]);
-        }
+        const { subject: asked } = inState(role, "open");
+        asked.give(craft.raw(0x48 | flags, [0, 0, 1, 1, 9]));
+        const begins = (flags & FIRST) !== 0;
+        assertEquals(asked.connection.reason?.code ?? null, begins ? null : "CHUNK_INVALID");
+        const { subject: answered } = inState(role, "open");
+        answered.give(craft.raw(0x4c | flags, [0, 0, 1, 1, 9]));
+        assertEquals(answered.reason.code, begins ? "REQUEST_INVALID" : "CHUNK_INVALID");
         const { subject } = inState(role, "answering");
         subject.give(craft.data(1, "x", flags));
         assertEquals(subject.reason.code, "UNEXPECTED_FRAME");

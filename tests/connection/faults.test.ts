@@ -93,8 +93,16 @@ const OPEN: Partial<Record<Code, readonly Open[]>> = {
   ],
   PARAMETER_INVALID: [{ what: "an interval of 9 ms", bytes: [raw(FrameType.PARAMS, [1, 1, 1, 9])] }],
   PARAMETER_DUPLICATE: [{ what: "two intervals", bytes: [raw(FrameType.PARAMS, [1, 1, 1, 20, 1, 1, 20])] }],
-  UNSUPPORTED: [
-    { what: "CANCEL", bytes: [control({ kind: "cancel", sequence: 1, id: 1 })] },
+  REQUEST_INVALID: [
+    { what: "CANCEL of none", bytes: [control({ kind: "cancel", sequence: 1, id: 1 })] },
+    {
+      what: "an id that is not the next",
+      bytes: [control({ kind: "request", flags: 3, sequence: 1, id: 2, remaining: 0, payload: chunk(1) })],
+    },
+    {
+      what: "an answer to none",
+      bytes: [control({ kind: "reply", flags: 3, sequence: 1, id: 1, status: 0, payload: chunk(1) })],
+    },
   ],
   SEQUENCE: [
     { what: "a gap", bytes: [data(2, "gap")] },
@@ -281,6 +289,7 @@ const ELSEWHERE: Partial<Record<Code, readonly Elsewhere[]>> = {
     faulty("server", "reject VERSION_MISMATCH", preface(2, 2), hello()),
     faulty("client", "error VERSION_MISMATCH", preface(2, 2), welcome()),
   ],
+  UNSUPPORTED: [faulty("server", "reject UNSUPPORTED", preface(), hello({ integrity: 2 }))],
   CHECKSUM: [
     faulty("server", "reject CHECKSUM", preface(), flipped(hello(), 9)),
     faulty("client", "error CHECKSUM", preface(), flipped(welcome(), 9)),
@@ -383,10 +392,10 @@ describe("an end elsewhere", () => {
 });
 
 describe("the table", () => {
-  it("has a row for each code from 1 to 26 and 48 to 50, and for those that never travel but DEAD", () => {
+  it("has a row for each code from 1 to 27 and 48 to 50, and for those that never travel but DEAD", () => {
     const tested = new Set<string>([...Object.keys(OPEN), ...Object.keys(ELSEWHERE)]);
     for (const [name, { number }] of Object.entries(CODES)) {
-      const wanted = (number >= 1 && number <= 26) || number >= 48 || name === "LOST";
+      const wanted = (number >= 1 && number <= 27) || number >= 48 || name === "LOST";
       if (wanted) assert(tested.has(name), `no row for ${name}`);
     }
   });

@@ -21,6 +21,7 @@ import type { ControlFrame } from "../../core/wire/frames.ts";
 import type { Parameters } from "../../core/wire/parameters.ts";
 import { ANSWER, FIRST, FRAME_LIMIT, LAST, MAGIC } from "../../core/wire/registry.ts";
 import { varintSize, writeUint32, writeVarint } from "../../core/wire/varint.ts";
+import { type AnyFrame, writeAny } from "./carriers.ts";
 import { Random, seeded } from "./random.ts";
 
 /** Pieces behind one another. */
@@ -68,8 +69,8 @@ export function raw(type: number, body: Uint8Array | readonly number[] = []): Ui
 }
 
 /** Any frame that is sent rarely. */
-export function control(frame: ControlFrame): Uint8Array {
-  return written((out) => encode.writeFrame(out, frame));
+export function control(frame: AnyFrame): Uint8Array {
+  return written((out) => writeAny(out, frame));
 }
 
 /** What the crafted peer offers unless told otherwise. */
@@ -156,7 +157,7 @@ export type Told =
   | { readonly kind: "pong"; readonly answer: number; readonly received: number }
   | { readonly kind: "ack"; readonly received: number; readonly processed: number }
   | { readonly kind: "credit"; readonly limit: number }
-  | ControlFrame;
+  | AnyFrame;
 
 /** Reads what a machine sent, as its peer would. */
 export class Reader implements FrameSink {
@@ -184,6 +185,15 @@ export class Reader implements FrameSink {
   }
   data(flags: number, sequence: number, payload: Uint8Array): void {
     this.told.push({ kind: "data", flags, sequence, payload: payload.slice() });
+  }
+  volatile(payload: Uint8Array): void {
+    this.told.push({ kind: "volatile", payload: payload.slice() });
+  }
+  request(flags: number, sequence: number, id: number, remaining: number, payload: Uint8Array): void {
+    this.told.push({ kind: "request", flags, sequence, id, remaining, payload: payload.slice() });
+  }
+  reply(flags: number, sequence: number, id: number, status: number, payload: Uint8Array): void {
+    this.told.push({ kind: "reply", flags, sequence, id, status, payload: payload.slice() });
   }
   ping(
     flags: number,

@@ -10,19 +10,13 @@ import type { Environment } from "../../core/environment.ts";
 import { ByteQueue } from "../../core/wire/bytes.ts";
 import { crc32 } from "../../core/wire/crc32.ts";
 import { Decoder, type Fault, type FrameSink } from "../../core/wire/decoder.ts";
-import {
-  writeAck,
-  writeCredit,
-  writeData,
-  writeFrame,
-  writePing,
-  writePong,
-} from "../../core/wire/encoder.ts";
+import { writeAck, writeCredit, writeData, writePing, writePong } from "../../core/wire/encoder.ts";
 import type { ControlFrame } from "../../core/wire/frames.ts";
 import type { Parameters } from "../../core/wire/parameters.ts";
 import type { Foreign } from "../../core/wire/preface.ts";
 import { FRAME_LIMIT, STALLED } from "../../core/wire/registry.ts";
 import { varintSize, writeUint32, writeVarint } from "../../core/wire/varint.ts";
+import { type AnyFrame, writeAny } from "./carriers.ts";
 
 /** An environment without a checksum of its own. */
 export const PLAIN: Environment = { entropy: (into) => void into.fill(0x5a) };
@@ -95,7 +89,7 @@ function plain(value: unknown): unknown {
 }
 
 /** A rarely sent frame as a plain value. */
-export function seenFrame({ kind, ...fields }: ControlFrame): Seen {
+export function seenFrame({ kind, ...fields }: AnyFrame): Seen {
   return { frame: kind, ...plain(fields) as Record<string, unknown> };
 }
 
@@ -121,6 +115,18 @@ export class Collector implements FrameSink {
 
   data(flags: number, sequence: number, payload: Uint8Array): void {
     this.seen.push({ frame: "data", flags, sequence, payload: this.#lend(payload) });
+  }
+
+  volatile(payload: Uint8Array): void {
+    this.seen.push({ frame: "volatile", payload: this.#lend(payload) });
+  }
+
+  request(flags: number, sequence: number, id: number, remaining: number, payload: Uint8Array): void {
+    this.seen.push({ frame: "request", flags, sequence, id, remaining, payload: this.#lend(payload) });
+  }
+
+  reply(flags: number, sequence: number, id: number, status: number, payload: Uint8Array): void {
+    this.seen.push({ frame: "reply", flags, sequence, id, status, payload: this.#lend(payload) });
   }
 
   ping(
@@ -156,7 +162,6 @@ export class Collector implements FrameSink {
   }
 
   control(frame: ControlFrame): void {
-    if ("payload" in frame) this.#lend(frame.payload);
     this.seen.push(seenFrame(frame));
   }
 }
@@ -270,12 +275,12 @@ const welcomeParameters = parameters({ ...beat, multiplier }, {
   mac: bytes(32),
 });
 
-type Kind = ControlFrame["kind"];
-type FrameOf<K extends Kind> = Extract<ControlFrame, { kind: K }>;
+type Kind = AnyFrame["kind"];
+type FrameOf<K extends Kind> = Extract<AnyFrame, { kind: K }>;
 type Fields<K extends Kind> = { [F in Exclude<keyof FrameOf<K>, "kind">]: fc.Arbitrary<FrameOf<K>[F]> };
 
-function frame<K extends Kind>(kind: K, fields: Fields<K>): fc.Arbitrary<ControlFrame> {
-  return fc.record({ kind: fc.constant(kind), ...fields } as never) as unknown as fc.Arbitrary<ControlFrame>;
+function frame<K extends Kind>(kind: K, fields: Fields<K>): fc.Arbitrary<AnyFrame> {
+  return fc.record({ kind: fc.constant(kind), ...fields } as never) as unknown as fc.Arbitrary<AnyFrame>;
 }
 
 const flags = fc.integer({ min: 0, max: 3 });
@@ -284,7 +289,7 @@ const first = { ...chunk, flags: fc.constantFrom(2, 3), id: varints };
 const later = { ...chunk, flags: fc.constantFrom(0, 1), id: fc.constant(0) };
 
 /** Every rarely sent frame, by kind. */
-export const controlFrames: Readonly<Record<Kind, fc.Arbitrary<ControlFrame>>> = {
+export const controlFrames: Readonly<Record<Kind, fc.Arbitrary<AnyFrame>>> = {
   hello: frame("hello", { nonce: bytes(16), parameters: helloParameters }),
   challenge: frame("challenge", { nonce: bytes(16), parameters: parameters({}, { mac: bytes(32) }) }),
   auth: frame("auth", { parameters: parameters({}, { mac: bytes(32) }) }),
@@ -332,8 +337,8 @@ function written(write: (out: ByteQueue) => void, seen: Seen): Sample {
 }
 
 /** What a control frame looks like on the wire. */
-export function controlSample(each: ControlFrame): Sample {
-  return written((out) => writeFrame(out, each), seenFrame(each));
+export function controlSample(each: AnyFrame): Sample {
+  return written((out) => writeAny(out, each), seenFrame(each));
 }
 
 const heartbeat = fc.record({ a: word, b: word, c: word, d: word, promise: byte, stalled: word, flags });

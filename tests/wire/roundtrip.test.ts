@@ -97,8 +97,6 @@ test("what a frame cannot carry is refused before a byte is written", () => {
     { kind: "hello", nonce, parameters: { ...beat, keyId: "\u20ac".repeat(22) } },
     { kind: "hello", nonce, parameters: { ...beat, token: new Uint8Array(513) } },
     { kind: "welcome", nonce, parameters: { ...beat, integrity: 3 } },
-    { kind: "volatile", payload: new Uint8Array(16_385) },
-    { kind: "request", flags: 3, sequence: 0, id: 1, remaining: 0, payload: new Uint8Array(16_385) },
   ];
   for (const frame of bad) {
     const out = new ByteQueue();

@@ -15,13 +15,12 @@ import {
   writeAck,
   writeCredit,
   writeData,
-  writeFrame,
   writePing,
   writePong,
   writePreface,
 } from "../../core/wire/encoder.ts";
-import type { ControlFrame } from "../../core/wire/frames.ts";
 import { FRAME_LIMIT, HANDSHAKE_FRAME_LIMIT } from "../../core/wire/registry.ts";
+import { type AnyFrame, writeAny } from "../support/carriers.ts";
 import { Collector, cut, drain, hex, NATIVE, PLAIN, PREFACE, type Seen, unhex } from "../support/wire.ts";
 import { Random } from "../support/random.ts";
 import { FILES, render, type Vector, type VectorFile } from "../vectors/generate.ts";
@@ -84,7 +83,7 @@ function encode(out: ByteQueue, { frame, ...fields }: Seen): void {
     const payload = unhex(fields.payload as string);
     return writeData(out, PLAIN, f.flags!, f.sequence!, payload, 0, payload.length);
   }
-  writeFrame(out, { kind: frame, ...f } as unknown as ControlFrame);
+  writeAny(out, { kind: frame, ...f } as unknown as AnyFrame);
 }
 
 for (const [name, generated] of Object.entries(FILES)) {

@@ -1,0 +1,156 @@
+/**
+ * Questions and their answers: which of ours wait for a reply, which of the peer's wait for ours.
+ *
+ * Each REQUEST gets exactly one REPLY, also one that was taken back; so an id is open until its reply came, and a reply to anything else is a
+ * fault. Ids of a direction begin at 1 and grow by 1; they are unique in a session and go on over its connections.
+ *
+ * Rules: nothing here knows a connection's state or clock; who asks keeps the time and takes back what is too late. What is open is bounded on both
+ * sides: by `maxRequests`, and by the credit that a request holds until it is answered.
+ *
+ * @module
+ */
+
+import type { Code } from "../codes.ts";
+
+/** How a request ended. */
+export const ReplyStatus = {
+  /** The payload is the answer. */
+  OK: 0,
+  /** It had been taken back. */
+  CANCELLED: 1,
+  /** The application answers no requests. */
+  NO_HANDLER: 2,
+  /** Too many are open. */
+  BUSY: 3,
+  /** The application's handler failed. */
+  FAILED: 4,
+} as const;
+
+/** From here on a status belongs to the application. */
+export const APPLICATION_STATUS = 64;
+
+/** One of ours. */
+interface Asked {
+  /** Its place in the order of messages and requests. */
+  readonly order: number;
+  /** Nobody waits for the reply any more. */
+  cancelled: boolean;
+}
+
+/** One of the peer's. */
+interface Owed {
+  /** What it holds of the credit. */
+  readonly cost: number;
+}
+
+/** The open requests of one session, of one side. */
+export class Requests {
+  #last = 0;
+  #heard = 0;
+  #asked: Map<number, Asked> | null = null;
+  #owed: Map<number, Owed> | null = null;
+  // Of the chunks that are being put together: what stood in the first.
+  #requestId = 0;
+  #remaining = 0;
+  #replyId = 0;
+  #status = 0;
+
+  /** How many of ours are open. */
+  get asked(): number {
+    return this.#asked?.size ?? 0;
+  }
+
+  /** How many of the peer's are open. */
+  get owed(): number {
+    return this.#owed?.size ?? 0;
+  }
+
+  /** The id for the next of ours. */
+  get next(): number {
+    return this.#last + 1;
+  }
+
+  /** It was accepted, with this place in the order. */
+  accepted(order: number): void {
+    (this.#asked ??= new Map()).set(++this.#last, { order, cancelled: false });
+  }
+
+  /** One of ours is taken back. Returns its place in the order, or -1: it is not open, or was taken back before. */
+  cancel(id: number): number {
+    const asked = this.#asked?.get(id);
+    if (asked === undefined || asked.cancelled) return -1;
+    asked.cancelled = true;
+    return asked.order;
+  }
+
+  /** The first chunk of a request of the peer. Returns whether its id can be. */
+  begins(id: number, remaining: number): boolean {
+    if (id !== this.#heard + 1) return false;
+    this.#heard = this.#requestId = id;
+    this.#remaining = remaining;
+    return true;
+  }
+
+  /** It is whole. */
+  arrived(cost: number): { readonly id: number; readonly remaining: number } {
+    (this.#owed ??= new Map()).set(this.#requestId, { cost });
+    return { id: this.#requestId, remaining: this.#remaining };
+  }
+
+  /** Whether this one of the peer's is open. */
+  owes(id: number): boolean {
+    return this.#owed?.has(id) ?? false;
+  }
+
+  /** One of the peer's was answered. Returns what it held of the credit. */
+  answered(id: number): number {
+    const cost = this.#owed!.get(id)!.cost;
+    this.#owed!.delete(id);
+    return cost;
+  }
+
+  /** The peer takes one back. Returns what is wrong with that, or null. It may have been answered meanwhile. */
+  takenBack(id: number): Code | null {
+    return id > this.#heard ? "REQUEST_INVALID" : null;
+  }
+
+  /** The first chunk of a reply to one of ours. Returns whether that is open. */
+  replies(id: number, status: number): boolean {
+    if (this.#asked === null || !this.#asked.has(id)) return false;
+    this.#replyId = id;
+    this.#status = status;
+    return true;
+  }
+
+  /** It is whole. Null: nobody waits for it. */
+  replied(): { readonly id: number; readonly status: number } | null {
+    const asked = this.#asked!.get(this.#replyId)!;
+    this.#asked!.delete(this.#replyId);
+    return asked.cancelled ? null : { id: this.#replyId, status: this.#status };
+  }
+
+  /** A copy. */
+  clone(): Requests {
+    const copy = new Requests();
+    copy.#last = this.#last;
+    copy.#heard = this.#heard;
+    if (this.#asked !== null) {
+      copy.#asked = new Map([...this.#asked].map(([id, asked]) => [id, { ...asked }]));
+    }
+    if (this.#owed !== null) copy.#owed = new Map(this.#owed);
+    copy.#requestId = this.#requestId;
+    copy.#remaining = this.#remaining;
+    copy.#replyId = this.#replyId;
+    copy.#status = this.#status;
+    return copy;
+  }
+
+  /** The canonical form; places in the order relative to `accepted`. */
+  key(accepted: number): string {
+    const asked = [...this.#asked ?? []].map(([id, { order, cancelled }]) =>
+      `${this.#last - id}:${accepted - order}${cancelled ? "!" : ""}`
+    );
+    const owed = [...this.#owed ?? []].map(([id, { cost }]) => `${this.#heard - id}:${cost}`);
+    return `${asked.join(" ")}|${owed.join(" ")}`;
+  }
+}
