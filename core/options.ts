@@ -73,6 +73,8 @@ export interface ConnectionOptions {
    * longest message of `maxMessage` costs if that is more.
    */
   readonly retention?: number;
+  /** Requests that may be open in each direction: ours beyond it are refused here, the peer's are answered with BUSY; 1 .. 65,536; default 1,024. */
+  readonly maxRequests?: number;
   /** Whether the transport is encrypted; the adapter knows. Default false. */
   readonly secureTransport?: boolean;
 }
@@ -283,6 +285,7 @@ const CONNECTION_NAMES = [
   "window",
   "sendBuffer",
   "retention",
+  "maxRequests",
   "secureTransport",
 ];
 
@@ -299,6 +302,7 @@ function connectionPart(options: ConnectionOptions): ResolvedConnection {
     window: numberOption("window", options.window ?? Math.max(MIB, least), least, 4 * GIB, true),
     sendBuffer: numberOption("sendBuffer", options.sendBuffer ?? MIB, 1, 4 * GIB, true),
     retention: numberOption("retention", options.retention ?? Math.max(MIB, least), 1, 4 * GIB, true),
+    maxRequests: numberOption("maxRequests", options.maxRequests ?? 1_024, 1, 65_536, true),
     secureTransport: options.secureTransport ?? false,
   };
 }
@@ -322,19 +326,10 @@ export function resolveConnection(options: ConnectionOptions = {}): ResolvedConn
 /** Of the options of an owner, those of its connections. */
 export function connectionOptions(options: ResolvedConnection): ResolvedConnection {
   const { profile, classic, heartbeat, handshakeTimeout, closeTimeout, maxMessage } = options;
-  const { window, sendBuffer, retention, secureTransport } = options;
+  const { maxRequests, window, sendBuffer, retention, secureTransport } = options;
   const times = { handshakeTimeout, closeTimeout };
-  return {
-    profile,
-    classic,
-    heartbeat,
-    ...times,
-    maxMessage,
-    window,
-    sendBuffer,
-    retention,
-    secureTransport,
-  };
+  const bytes = { maxMessage, window, sendBuffer, retention };
+  return { profile, classic, heartbeat, ...times, ...bytes, maxRequests, secureTransport };
 }
 
 /** Checks the options of a client. */
