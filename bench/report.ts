@@ -1,8 +1,7 @@
 /**
  * What a benchmark hands over, and the page that is made of it.
  *
- * Rules: a suite prints one line of JSON, a {@link Report}; the page is made from such lines alone, so that no figure on it was
- * typed by a person.
+ * Rules: the page is made from {@link Report}s alone, so that no figure on it was typed by a person.
  *
  * @module
  */
@@ -18,16 +17,22 @@ export interface Figure {
   readonly subject: string;
   /** The median of the rounds. */
   readonly value: number;
+  /** The quartiles of the rounds. */
+  readonly low: number;
+  readonly high: number;
   /** What the value counts, e.g. `us a message`. */
   readonly unit: string;
 }
 
 /** A bound that a figure, or a ratio of two, is to keep. */
 export interface Mark {
+  /** Marks that belong together have one number. */
+  readonly number: number;
   readonly what: string;
   readonly value: number;
   readonly bound: "at least" | "at most";
-  readonly limit: number;
+  /** Undefined: the value stands there for comparison, and is not judged. */
+  readonly limit?: number;
 }
 
 /** What one suite found on one runtime. */
@@ -41,6 +46,16 @@ export interface Report {
   readonly rounds: number;
   readonly figures: readonly Figure[];
   readonly marks: readonly Mark[];
+  /** What else is to be known of this run: who did not come, and why. */
+  readonly notes: readonly string[];
+}
+
+/** When and what was measured. */
+export interface Head {
+  readonly commit: string;
+  readonly date: string;
+  /** Load of the machine before the run: processes that wanted to run, a minute's mean. */
+  readonly load: number;
 }
 
 /** The runtime that this process is. */
@@ -56,11 +71,13 @@ export function machineName(): string {
 
 /** Whether a mark is kept. */
 export function met({ value, bound, limit }: Mark): boolean {
-  return bound === "at least" ? value >= limit : value <= limit;
+  return limit === undefined || (bound === "at least" ? value >= limit : value <= limit);
 }
 
-function digits(value: number): string {
-  return value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(value >= 1 ? 2 : 3);
+/** A number as it is printed: three digits that count. */
+export function digits(value: number): string {
+  const size = Math.abs(value);
+  return value.toFixed(size >= 100 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 3);
 }
 
 function row(cells: readonly string[]): string {
@@ -68,62 +85,80 @@ function row(cells: readonly string[]): string {
 }
 
 function figureTable({ figures }: Report): string[] {
-  const subjects = [...new Set(figures.map(({ subject }) => subject))];
-  const lines = [
-    row([figures[0]?.unit ?? "", ...subjects]),
-    row(["-", ...subjects.map(() => "-")]),
-  ];
+  const lines: string[] = [];
+  for (const unit of new Set(figures.map((figure) => figure.unit))) {
+    const those = figures.filter((figure) => figure.unit === unit);
+    lines.push(...unitTable(those, unit), "");
+  }
+  return lines;
+}
+
+/** Few subjects stand side by side; many below each other. */
+function unitTable(figures: readonly Figure[], unit: string): string[] {
+  const lines = [row([unit, "subject", "median", "quartiles", "x"]), row(["-", "-", "-", "-", "-"])];
   for (const what of new Set(figures.map((figure) => figure.what))) {
-    const ours = figures.find((figure) => figure.what === what && figure.subject === subjects[0])?.value;
-    lines.push(row([
-      what,
-      ...subjects.map((subject) => {
-        const value = figures.find((figure) => figure.what === what && figure.subject === subject)?.value;
-        if (value === undefined) return "";
-        return value === ours || ours === undefined
-          ? digits(value)
-          : `${digits(value)} (${digits(value / ours)} x)`;
-      }),
-    ]));
+    const those = figures.filter((figure) => figure.what === what);
+    for (const [at, { subject, value, low, high }] of those.entries()) {
+      const cells = [at === 0 ? what : "", subject, digits(value), `${digits(low)} .. ${digits(high)}`];
+      lines.push(row([...cells, digits(value / those[0]!.value)]));
+    }
   }
   return lines;
 }
 
 function markTable(reports: readonly Report[]): string[] {
-  const lines = [
-    row(["mark", ...reports.map(({ runtime }) => runtime)]),
-    row(["-", ...reports.map(() => "-")]),
-  ];
-  for (const what of new Set(reports.flatMap(({ marks }) => marks.map((mark) => mark.what)))) {
+  const runtimes = [...new Set(reports.map(({ runtime }) => runtime))];
+  const lines = [row(["", "mark", ...runtimes]), row(["-", "-", ...runtimes.map(() => "-")])];
+  const marks = reports.flatMap((report) => report.marks);
+  const named = new Map(marks.map(({ number, what }) => [`${number} ${what}`, { number, what }]));
+  for (const { number, what } of [...named.values()].sort((a, b) => a.number - b.number)) {
     lines.push(row([
+      String(number),
       what,
-      ...reports.map(({ marks }) => {
-        const mark = marks.find((each) => each.what === what);
+      ...runtimes.map((runtime) => {
+        const mark = reports.filter((report) => report.runtime === runtime)
+          .flatMap((report) => report.marks)
+          .find((each) => each.number === number && each.what === what);
         if (mark === undefined) return "";
-        return `${digits(mark.value)}, ${mark.bound} ${mark.limit}: ${met(mark) ? "kept" : "MISSED"}`;
+        if (mark.limit === undefined) return digits(mark.value);
+        return `${digits(mark.value)}, ${mark.bound} ${mark.limit}: ${met(mark) ? "kept" : "**MISSED**"}`;
       }),
     ]));
   }
   return lines;
 }
 
-/** The page. `commit` and `date` say what was measured and when. */
-export function page(reports: readonly Report[], commit: string, date: string): string {
+/** The page. `charts` are pictures that go with a suite, by its name. */
+export function page(
+  reports: readonly Report[],
+  { commit, date, load }: Head,
+  charts: ReadonlyMap<string, readonly string[]>,
+): string {
   const lines = [
     "# Benchmarks",
     "",
-    "Written by `npm run bench`; not to be edited. Figures are medians of interleaved rounds, in CPU time of the whole process;",
-    "in brackets how many times heartwire's that is.",
+    "Written by `npm run bench`; not to be edited. Figures are medians of interleaved rounds with their quartiles; `x` is how many times the",
+    "first subject's that is. Ratios are taken round by round. CPU time is that of the whole process, user and system.",
     "",
-    `Commit ${commit}, ${date}, ${reports[0]?.machine ?? "no machine"}.`,
+    `Commit ${commit}, ${date}, ${reports[0]?.machine ?? "no machine"}, load ${
+      load.toFixed(1)
+    } before the run.`,
+    "",
+    "## Marks",
+    "",
+    "A value without a bound stands there for comparison: a limit, or what the mark says nothing about.",
+    "",
+    ...markTable(reports),
   ];
   for (const suite of new Set(reports.map((report) => report.suite))) {
-    const mine = reports.filter((report) => report.suite === suite);
-    lines.push("", `## ${suite}`, "", ...markTable(mine));
-    for (const report of mine) {
-      const head = `${report.runtime}, ${report.rounds} rounds; ${report.against}`;
-      lines.push("", `### ${suite} on ${report.runtime}`, "", `${head}.`, "", ...figureTable(report));
+    lines.push("", `## ${suite}`, "");
+    for (const file of charts.get(suite) ?? []) lines.push(`![${file}](charts/${file})`, "");
+    for (const report of reports.filter((each) => each.suite === suite)) {
+      lines.push(`### ${suite} on ${report.runtime}`, "", `${report.rounds} rounds; ${report.against}.`, "");
+      for (const note of report.notes) lines.push(`- ${note}`);
+      if (report.notes.length > 0) lines.push("");
+      lines.push(...figureTable(report));
     }
   }
-  return `${lines.join("\n")}\n`;
+  return `${lines.join("\n").trimEnd()}\n`;
 }

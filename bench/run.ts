@@ -1,32 +1,98 @@
 /**
- * Runs the benchmarks on Node, Deno and Bun and writes what they found to `bench/RESULTS.md`.
+ * Runs the benchmarks on Node, Deno and Bun and writes what they found to `bench/RESULTS.md` and `bench/charts/`.
  *
- *   tsx bench/run.ts [--runtime node|deno|bun]... [--suite NAME]... [--dry]
+ *   tsx bench/run.ts [--runtime node|deno|bun]... [--suite NAME]... [--dry] [--quick]
  *
- * A suite is a file of this folder that prints a {@link Report} as its last line. The page is written only by a run of all
- * suites on all runtimes, so that it always belongs to one commit; anything less, and `--dry`, prints it. Exit 1 when a
- * suite failed or a mark was missed.
+ * The page is written only by a run of all suites on all runtimes, so that it always belongs to one commit; anything less, `--dry` and
+ * `--quick` print it. `--quick` is for the instrument's health: everything is started, every figure has to be finite, and no mark is
+ * judged. Exit 1 when a suite failed or, without `--quick`, a mark was missed.
  *
  * @module
  */
 
 import { spawnSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { loadavg } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { ROOT, runtimeCommand, runtimePath, RUNTIMES } from "../tests/support/runtimes.ts";
-import { met, page, type Report } from "./report.ts";
+import { ROOT, runtimePath, RUNTIMES } from "../tests/support/runtimes.ts";
+import { build } from "./build.ts";
+import { type Chart, picture } from "./charts.ts";
+import { codec } from "./codec.ts";
+import { echo } from "./echo.ts";
+import { type Head, met, page, type Report } from "./report.ts";
+import type { Suite } from "./suite.ts";
 
-const SUITES = ["codec"];
+const SUITES: readonly Suite[] = [codec, echo];
+
+const CHARTS: readonly Chart[] = [
+  { suite: "codec", what: "decode, 64 B", file: "decode-64b.svg" },
+  { suite: "codec", what: "decode, 1 KiB", file: "decode-1k.svg" },
+  { suite: "echo", what: "echo, 64 B", file: "echo-64b.svg" },
+  { suite: "echo", what: "echo, 64 KiB", file: "echo-64k.svg" },
+];
 
 /** The commit that is measured; `+` when the sources differ from it. */
 function commitName(): string {
   const git = (...args: string[]): string =>
     spawnSync("git", args, { cwd: ROOT, encoding: "utf8" }).stdout ?? "";
-  const measured = ["core", "adapters", ...SUITES.map((suite) => `bench/${suite}.ts`)];
-  const changed = git("status", "--porcelain", "--untracked-files=no", "--", ...measured).trim() !== "";
+  const measured = ["core", "adapters", "bench/*.ts", "bench/programs", "bench/peers"];
+  const changed = git("status", "--porcelain", "--", ...measured).trim() !== "";
   return (git("rev-parse", "--short", "HEAD").trim() || "unknown") + (changed ? "+" : "");
+}
+
+/** What is wrong with a report; null: nothing. */
+function unsound({ figures, marks }: Report): string | null {
+  if (figures.length === 0) return "it has no figures";
+  const bad = [...figures, ...marks].find(({ value }) => !Number.isFinite(value));
+  return bad === undefined ? null : `${bad.what} is ${bad.value}`;
+}
+
+async function runAll(
+  suites: readonly Suite[],
+  quick: boolean,
+  wanted: readonly string[],
+): Promise<Report[]> {
+  const reports: Report[] = [];
+  const built = await build();
+  try {
+    for (const { name, runtimes = RUNTIMES, run } of suites) {
+      for (const runtime of runtimes.filter((each) => wanted.includes(each))) {
+        process.stderr.write(`${name} on ${runtime} ...`);
+        const start = performance.now();
+        try {
+          const report = await run({ runtime, folder: built.folder, quick });
+          const fault = unsound(report);
+          if (fault !== null) throw new Error(fault);
+          reports.push(report);
+        } catch (error) {
+          process.exitCode = 1;
+          process.stderr.write(` ${error instanceof Error ? error.stack : String(error)}\n`);
+        }
+        process.stderr.write(` ${((performance.now() - start) / 1_000).toFixed(0)} s\n`);
+      }
+    }
+  } finally {
+    built.remove();
+  }
+  return reports;
+}
+
+function writeAll(reports: readonly Report[], head: Head): void {
+  const folder = join(ROOT, "bench", "charts");
+  mkdirSync(folder, { recursive: true });
+  for (const file of readdirSync(folder)) rmSync(join(folder, file));
+  const charts = new Map<string, string[]>();
+  for (const chart of CHARTS) {
+    const drawn = picture(chart, reports, `commit ${head.commit}, ${head.date}, ${reports[0]!.machine}`);
+    if (drawn === null) continue;
+    writeFileSync(join(folder, chart.file), drawn);
+    charts.set(chart.suite, [...charts.get(chart.suite) ?? [], chart.file]);
+  }
+  const file = join(ROOT, "bench", "RESULTS.md");
+  writeFileSync(file, page(reports, head, charts));
+  spawnSync(runtimePath("deno"), ["fmt", "--quiet", file], { cwd: ROOT });
 }
 
 const { values } = parseArgs({
@@ -34,35 +100,25 @@ const { values } = parseArgs({
     runtime: { type: "string", multiple: true },
     suite: { type: "string", multiple: true },
     dry: { type: "boolean", default: false },
+    quick: { type: "boolean", default: false },
   },
 });
-const runtimes = RUNTIMES.filter((runtime) => values.runtime?.includes(runtime) ?? true);
-const suites = SUITES.filter((suite) => values.suite?.includes(suite) ?? true);
-const reports: Report[] = [];
-let failed = runtimes.length * suites.length === 0;
-
-for (const suite of suites) {
-  for (const runtime of runtimes) {
-    const [command, ...args] = runtimeCommand(runtime, join(ROOT, "bench", `${suite}.ts`));
-    process.stderr.write(`${suite} on ${runtime} ...`);
-    const start = performance.now();
-    const { status, stdout } = spawnSync(command!, args, {
-      cwd: ROOT,
-      encoding: "utf8",
-      stdio: ["ignore", "pipe", "inherit"],
-    });
-    process.stderr.write(` ${((performance.now() - start) / 1_000).toFixed(0)} s\n`);
-    if (status === 0) reports.push(JSON.parse(stdout.trim().split("\n").at(-1)!) as Report);
-    else failed = true;
-  }
+const unknown = [
+  ...(values.runtime ?? []).filter((name) => !RUNTIMES.some((each) => each === name)),
+  ...(values.suite ?? []).filter((name) => !SUITES.some((each) => each.name === name)),
+];
+if (unknown.length > 0) {
+  console.error(`unknown: ${unknown.join(", ")}; suites: ${SUITES.map(({ name }) => name).join(", ")}`);
+  process.exit(2);
 }
-
-const date = new Date().toISOString().slice(0, 10);
-const text = page(reports, commitName(), date);
-if (!failed && !values.dry && reports.length === RUNTIMES.length * SUITES.length) {
-  const file = join(ROOT, "bench", "RESULTS.md");
-  writeFileSync(file, text);
-  spawnSync(runtimePath("deno"), ["fmt", "--quiet", file], { cwd: ROOT });
-}
-console.log(text);
-if (failed || !reports.every(({ marks }) => marks.every(met))) process.exitCode = 1;
+const suites = SUITES.filter(({ name }) => values.suite?.includes(name) ?? true);
+const head: Head = {
+  commit: commitName(),
+  date: new Date().toISOString().slice(0, 10),
+  load: loadavg()[0]!,
+};
+const reports = await runAll(suites, values.quick, values.runtime ?? RUNTIMES);
+const whole = values.suite === undefined && values.runtime === undefined && process.exitCode !== 1;
+if (whole && !values.dry && !values.quick) writeAll(reports, head);
+console.log(page(reports, head, new Map()));
+if (!values.quick && !reports.every(({ marks }) => marks.every(met))) process.exitCode = 1;
