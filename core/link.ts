@@ -129,7 +129,7 @@ export class Link {
     this.session = session;
     this.inbound = session?.inbound ?? new Inbound(options.maxMessage, options.window);
     this.outbound = session?.outbound ?? new Outbound(environment, options.sendBuffer);
-    this.requests = session?.requests ?? new Requests();
+    this.requests = session?.requests ?? new Requests(options.maxRequests);
     this.ackedReceived = this.inbound.received;
     this.ackedProcessed = this.inbound.processed;
   }

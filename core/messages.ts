@@ -1,13 +1,16 @@
 /**
- * What an application does with messages and requests over an open connection: send, ask, answer, finish.
+ * What an application does with messages and requests: send, ask, take back, answer, finish; over an open connection, or between two.
  *
- * Rules: local misuse throws, a full buffer says "blocked"; nothing is taken that was not accepted. `connection.ts` calls these with the time
- * entered; session.ts has the same for a session that is between two connections.
+ * Rules: local misuse throws, a full buffer says "blocked"; nothing is taken that was not accepted. What needs no connection takes {@link Flow}, so that
+ * a session that is between two connections (session.ts) keeps the same rules as one that has one (connection.ts).
  *
  * @module
  */
 
 import { HeartwireError, numberOption, optionError } from "./errors.ts";
+import type { Inbound } from "./flow/inbound.ts";
+import type { Outbound } from "./flow/outbound.ts";
+import type { Requests } from "./flow/requests.ts";
 import { checkSize, checkVolatile } from "./flow/session_state.ts";
 import type { Link } from "./link.ts";
 import { writeVolatile } from "./wire/encoder.ts";
@@ -17,6 +20,16 @@ const VOLATILE_PENDING = 16_384;
 
 /** The longest time that a peer is given for an answer, ms; longer is as good as none. */
 const LONGEST_REMAINING = 2 ** 31;
+
+/** Both directions of a session, and its requests. */
+export interface Flow {
+  readonly inbound: Inbound;
+  readonly outbound: Outbound;
+  readonly requests: Requests;
+}
+
+/** What became of something to be sent: "blocked" was not taken, and `writable` follows. */
+export type Accepted = "accepted" | "blocked";
 
 /** Why nothing can be done with a connection now. */
 export function notOpen(link: Link, what: string): HeartwireError {
@@ -34,22 +47,72 @@ function checkOpen(link: Link, what: string): void {
   if (link.liveness === null || link.closing !== null || link.closeSent) throw notOpen(link, what);
 }
 
-function blocked(link: Link, size: number): void {
-  link.outbound.blocked = Math.max(link.outbound.blocked, size);
+function blocked({ outbound }: Flow, size: number): "blocked" {
+  outbound.blocked = Math.max(outbound.blocked, size);
+  return "blocked";
+}
+
+/** The number of ms that travels. */
+function remainingOf(timeout: number): number {
+  numberOption("timeout", timeout, 0, Infinity);
+  return timeout >= LONGEST_REMAINING ? 0 : Math.max(1, Math.ceil(timeout));
+}
+
+/** Accepts a message, if there is room; `room`: there is where it counts besides. */
+export function accept(flow: Flow, payload: Uint8Array, room = true): Accepted {
+  checkPayload(payload);
+  checkSize(payload.length, flow.outbound);
+  if (!room || !flow.outbound.hasRoom(payload.length)) return blocked(flow, payload.length);
+  flow.outbound.push(payload);
+  return "accepted";
+}
+
+/** Accepts a request. Returns its id, or 0: blocked. */
+export function ask(flow: Flow, payload: Uint8Array, timeout: number, room = true): number {
+  checkPayload(payload);
+  const { outbound, requests } = flow;
+  const remaining = remainingOf(timeout);
+  checkSize(payload.length, outbound);
+  if (requests.asked >= requests.most) {
+    throw new HeartwireError("REQUESTS_OPEN", `request: ${requests.asked} are unanswered`, {
+      retryable: true,
+      hint: "Wait for answers before the next, or raise maxRequests on both sides.",
+    });
+  }
+  if (!room || !outbound.hasRoom(payload.length)) {
+    blocked(flow, payload.length);
+    return 0;
+  }
+  const id = requests.next;
+  requests.accepted(outbound.pushRequest(payload, id, remaining));
+  return id;
+}
+
+/** Takes a request back. */
+export function takeBack({ outbound, requests }: Flow, id: number): void {
+  const order = requests.cancel(id);
+  if (order >= 0) outbound.pushCancel(id, order);
+}
+
+/** Answers a request of the peer. */
+export function answer(flow: Flow, id: number, status: number, payload: Uint8Array): Accepted | "late" {
+  checkPayload(payload);
+  numberOption("status", status, 0, Number.MAX_SAFE_INTEGER, true);
+  const { inbound, outbound, requests } = flow;
+  if (!requests.owes(id)) return "late";
+  checkSize(payload.length, outbound);
+  if (!outbound.hasRoomForAnswer(payload.length)) return blocked(flow, payload.length);
+  inbound.free(requests.answered(id));
+  outbound.pushReply(payload, id, status);
+  return "accepted";
 }
 
 /** See `Conversation.send`. */
-export function send(link: Link, payload: Uint8Array): "accepted" | "blocked" {
-  checkPayload(payload);
+export function send(link: Link, payload: Uint8Array): Accepted {
   checkOpen(link, "send");
-  checkSize(payload.length, link.outbound);
-  if (!link.outbound.hasRoom(payload.length)) {
-    blocked(link, payload.length);
-    return "blocked";
-  }
-  link.outbound.push(payload);
-  link.counters.messagesSent++;
-  return "accepted";
+  const result = accept(link, payload);
+  if (result === "accepted") link.counters.messagesSent++;
+  return result;
 }
 
 /** See `Conversation.sendVolatile`. */
@@ -66,64 +129,25 @@ export function sendVolatile(link: Link, payload: Uint8Array): "sent" | "dropped
   return "sent";
 }
 
-/** The number of ms that travels. */
-export function remainingOf(timeout: number): number {
-  numberOption("timeout", timeout, 0, Infinity);
-  return timeout >= LONGEST_REMAINING ? 0 : Math.max(1, Math.ceil(timeout));
-}
-
-/** Too many of ours are open. */
-export function requestsOpen(open: number): HeartwireError {
-  return new HeartwireError("REQUESTS_OPEN", `request: ${open} are unanswered`, {
-    retryable: true,
-    hint: "Wait for answers before the next, or raise maxRequests on both sides.",
-  });
-}
-
 /** See `Conversation.request`. */
 export function request(link: Link, payload: Uint8Array, timeout: number): number {
-  checkPayload(payload);
   checkOpen(link, "request");
-  const { outbound, requests } = link;
-  const remaining = remainingOf(timeout);
-  checkSize(payload.length, outbound);
-  if (requests.asked >= link.options.maxRequests) throw requestsOpen(requests.asked);
-  if (!outbound.hasRoom(payload.length)) {
-    blocked(link, payload.length);
-    return 0;
-  }
-  const id = requests.next;
-  requests.accepted(outbound.pushRequest(payload, id, remaining));
-  link.counters.requestsSent++;
+  const id = ask(link, payload, timeout);
+  if (id > 0) link.counters.requestsSent++;
   return id;
 }
 
 /** See `Conversation.cancel`. */
 export function cancel(link: Link, id: number): void {
-  if (!link.conversing || link.closeSent) return;
-  const order = link.requests.cancel(id);
-  if (order >= 0) link.outbound.pushCancel(id, order);
+  if (link.conversing && !link.closeSent) takeBack(link, id);
 }
 
 /** See `Conversation.reply`. */
-export function reply(
-  link: Link,
-  id: number,
-  status: number,
-  payload: Uint8Array,
-): "accepted" | "blocked" | "late" {
-  checkPayload(payload);
-  const { outbound, requests } = link;
-  if (!link.conversing || link.closeSent || !requests.owes(id)) return "late";
-  checkSize(payload.length, outbound);
-  if (!outbound.hasRoomForAnswer(payload.length)) {
-    blocked(link, payload.length);
-    return "blocked";
-  }
-  link.inbound.free(requests.answered(id));
-  outbound.pushReply(payload, id, status);
+export function reply(link: Link, id: number, status: number, payload: Uint8Array): Accepted | "late" {
+  if (!link.conversing || link.closeSent) return "late";
+  const result = answer(link, id, status, payload);
   link.grant();
-  return "accepted";
+  return result;
 }
 
 /** See `Conversation.consumed`. */

@@ -42,6 +42,7 @@ export type { Phase, Role } from "./phases.ts";
 export { converse } from "./profile.ts";
 export { Server } from "./server.ts";
 export type { Answer, DrainOptions, ServerAction, ServerStats, SessionOver } from "./server_types.ts";
+export { APPLICATION_STATUS, ReplyStatus } from "./flow/requests.ts";
 export type { Grant, Positions, SessionState } from "./flow/session_state.ts";
 export type { Admission, Carried, Dial } from "./resume.ts";
 export { Session } from "./session.ts";

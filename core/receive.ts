@@ -122,7 +122,7 @@ export class Receiver implements FrameSink {
     if (bytes === null) return;
     link.counters.requestsReceived++;
     const arrived = requests.arrived(inbound.messageCost);
-    if (requests.owed > link.options.maxRequests) {
+    if (requests.owed > requests.most) {
       reply(link, arrived.id, ReplyStatus.BUSY, NOTHING);
       return;
     }

@@ -12,10 +12,11 @@
 import type { Copies, Names } from "./canonical.ts";
 import type { Connection } from "./connection.ts";
 import type { Environment } from "./environment.ts";
-import { HeartwireError, optionError } from "./errors.ts";
+import { HeartwireError } from "./errors.ts";
 import type { Unconfirmed } from "./events.ts";
 import { messageCost } from "./flow/outbound.ts";
-import { checkSize, type SessionState } from "./flow/session_state.ts";
+import type { SessionState } from "./flow/session_state.ts";
+import { accept, type Accepted, answer, ask, takeBack } from "./messages.ts";
 import type { Micros } from "./time.ts";
 
 /** What sessions without a connection hold together, and may hold, bytes. */
@@ -95,31 +96,60 @@ export class Session {
    *
    * @throws HeartwireError ERR_HEARTWIRE_NOT_OPEN, ERR_HEARTWIRE_MESSAGE_TOO_LARGE
    */
-  send(payload: Uint8Array, now: number): "accepted" | "blocked" {
-    if (this.connection !== null && (this.connection.conversing || !this.resumable)) {
-      return this.connection.send(payload, now);
-    }
-    if (!(payload instanceof Uint8Array)) throw optionError("payload", "a Uint8Array", typeof payload);
-    if (!this.resumable) {
-      const what = this.#over
-        ? "the session is over"
-        : "there is no connection, and no session to keep it for";
-      throw new HeartwireError("NOT_OPEN", `send: ${what}`, {
-        hint: this.#over ? "Begin another session." : "Wait for the event open.",
-        retryable: !this.#over,
-      });
-    }
-    const { outbound } = this.state;
-    checkSize(payload.length, outbound);
-    const account = this.#account;
-    const fits = account === null || account.bytes + messageCost(payload.length) <= account.limit;
-    if (!fits || !outbound.hasRoom(payload.length)) {
-      outbound.blocked = Math.max(outbound.blocked, payload.length);
-      return "blocked";
-    }
-    outbound.push(payload);
+  send(payload: Uint8Array, now: number): Accepted {
+    if (this.#uses(this.connection)) return this.connection.send(payload, now);
+    const result = accept(this.#kept("send"), payload, this.#fits(payload));
     this.#recount();
-    return "accepted";
+    return result;
+  }
+
+  /**
+   * Asks the peer's application, likewise; see {@link Connection.request}. Returns the id with which the event `reply` comes, or 0: blocked.
+   *
+   * @throws HeartwireError ERR_HEARTWIRE_NOT_OPEN, ERR_HEARTWIRE_MESSAGE_TOO_LARGE, ERR_HEARTWIRE_REQUESTS_OPEN
+   */
+  request(payload: Uint8Array, timeout: number, now: number): number {
+    if (this.#uses(this.connection)) return this.connection.request(payload, timeout, now);
+    const id = ask(this.#kept("request"), payload, timeout, this.#fits(payload));
+    this.#recount();
+    return id;
+  }
+
+  /** Nobody waits for the answer to this request any more. */
+  cancel(id: number, now: number): void {
+    if (this.#uses(this.connection)) return this.connection.cancel(id, now);
+    if (!this.resumable) return;
+    takeBack(this.state, id);
+    this.#recount();
+  }
+
+  /** Answers a request of the peer; see {@link Connection.reply}. */
+  reply(id: number, status: number, payload: Uint8Array, now: number): Accepted | "late" {
+    if (this.#uses(this.connection)) return this.connection.reply(id, status, payload, now);
+    if (!this.resumable) return "late";
+    const result = answer(this.state, id, status, payload);
+    this.#recount();
+    return result;
+  }
+
+  /** Whether it is the connection that takes what is said. */
+  #uses(connection: Connection | null): connection is Connection {
+    return connection !== null && (connection.conversing || !this.resumable);
+  }
+
+  /** The state that keeps what is said until there is a connection. */
+  #kept(what: string): SessionState {
+    if (this.resumable) return this.state;
+    const why = this.#over ? "the session is over" : "there is no connection, and no session to keep it for";
+    throw new HeartwireError("NOT_OPEN", `${what}: ${why}`, {
+      hint: this.#over ? "Begin another session." : "Wait for the event open.",
+      retryable: !this.#over,
+    });
+  }
+
+  #fits(payload: Uint8Array): boolean {
+    const account = this.#account;
+    return account === null || account.bytes + messageCost(payload.length) <= account.limit;
   }
 
   /** The application finished the message with this position, and all before it. */
@@ -128,10 +158,16 @@ export class Session {
     else if (this.state.inbound.finished(position)) this.#recount();
   }
 
-  /** What the peer is not known to have processed, in order. */
+  /** The messages that the peer is not known to have processed, in order. */
   unconfirmed(): readonly Unconfirmed[] {
     const { outbound } = this.state;
     return outbound.unconfirmed(outbound.everSent).messages;
+  }
+
+  /** The ids of open requests that never arrived at the peer; of the other open ones nobody knows what became. */
+  unsentRequests(): readonly number[] {
+    const { outbound } = this.state;
+    return outbound.unconfirmed(outbound.everSent).unsentRequests;
   }
 
   /**

@@ -45,6 +45,8 @@ interface Owed {
 
 /** The open requests of one session, of one side. */
 export class Requests {
+  /** So many may be open in each direction. */
+  readonly most: number;
   #last = 0;
   #heard = 0;
   #asked: Map<number, Asked> | null = null;
@@ -54,6 +56,11 @@ export class Requests {
   #remaining = 0;
   #replyId = 0;
   #status = 0;
+
+  /** None is open. */
+  constructor(most: number) {
+    this.most = most;
+  }
 
   /** How many of ours are open. */
   get asked(): number {
@@ -131,7 +138,7 @@ export class Requests {
 
   /** A copy. */
   clone(): Requests {
-    const copy = new Requests();
+    const copy = new Requests(this.most);
     copy.#last = this.#last;
     copy.#heard = this.#heard;
     if (this.#asked !== null) {

@@ -56,7 +56,7 @@ export class SessionState {
   grant: Grant | null = null;
 
   /** @internal */
-  constructor(inbound: Inbound, outbound: Outbound, requests: Requests = new Requests()) {
+  constructor(inbound: Inbound, outbound: Outbound, requests: Requests) {
     this.inbound = inbound;
     this.outbound = outbound;
     this.requests = requests;
@@ -71,6 +71,7 @@ export class SessionState {
     return new SessionState(
       new Inbound(options.maxMessage, options.window),
       new Outbound(environment, options.sendBuffer),
+      new Requests(options.maxRequests),
     );
   }
 
