@@ -9,14 +9,13 @@
  * @module
  */
 
-import { backoff, wasStable } from "./backoff.ts";
+import { backoff } from "./backoff.ts";
 import { Copies, Names } from "./canonical.ts";
-import { CODES } from "./codes.ts";
 import type { Connection } from "./connection.ts";
 import type { Conversation } from "./conversation.ts";
-import { type Environment, uniform } from "./environment.ts";
+import type { Environment } from "./environment.ts";
 import { HeartwireError } from "./errors.ts";
-import type { ClientEvent, CloseReason, DialFailure } from "./events.ts";
+import type { ClientEvent } from "./events.ts";
 import { SessionState } from "./flow/session_state.ts";
 import { nonce } from "./handshake.ts";
 import {
@@ -27,6 +26,7 @@ import {
   type ResolvedClient,
 } from "./options.ts";
 import { converse, copyOf, modern } from "./profile.ts";
+import { type DownReason, Redial, worthAnother } from "./redial.ts";
 import { Session } from "./session.ts";
 import { type Micros, NEVER, toMicros, toMillis } from "./time.ts";
 import { Wall } from "./wall.ts";
@@ -52,15 +52,9 @@ export class Client {
   /** When the dial is given up, or the next one begins. */
   #due: Micros = NEVER;
   #attempt = 0;
-  #endpoint = 0;
-  /** Ends in a row since a stable connection, for the back-off; and failed dials in a row. */
-  #failures = 0;
-  #failedDials = 0;
-  #everLive = false;
   #live = false;
   #liveAt: Micros = 0;
-  /** Since when there is no connection. */
-  #downSince: Micros = 0;
+  #redial: Redial;
   #ending: { readonly code: number; readonly text: string } | null = null;
   /** Until then a session without a connection may get one to end in good order over. */
   #endBy: Micros = NEVER;
@@ -88,6 +82,7 @@ export class Client {
     this.#options = from === undefined ? resolveClient(options) : from.#options;
     this.#connectionOptions = from === undefined ? connectionOptions(this.#options) : from.#connectionOptions;
     this.#environment = environment;
+    this.#redial = from === undefined ? new Redial(this.#options) : from.#redial.clone();
     const { reconnect, resume, profile } = this.#options;
     if (from !== undefined || reconnect === null || !resume || profile !== "heartwire") return;
     this.#session = new Session(SessionState.begin(this.#options, environment));
@@ -118,7 +113,7 @@ export class Client {
   start(now: number): void {
     this.#enter(now);
     if (this.#state !== "idle") return;
-    this.#downSince = this.#now;
+    this.#redial.downSince = this.#now;
     this.#dial();
   }
 
@@ -126,8 +121,9 @@ export class Client {
     this.#state = "dialing";
     this.#attempt++;
     this.#due = this.#now + toMicros(this.#options.dialTimeout);
-    this.#actions.push({ type: "dial", attempt: this.#attempt, endpoint: this.#endpoint });
-    this.#events.push({ type: "dialing", attempt: this.#attempt, endpoint: this.#endpoint });
+    const { endpoint } = this.#redial;
+    this.#actions.push({ type: "dial", attempt: this.#attempt, endpoint });
+    this.#events.push({ type: "dialing", attempt: this.#attempt, endpoint });
   }
 
   /** The transport of this attempt is there. Null: it is not wanted any more; destroy it. */
@@ -151,7 +147,7 @@ export class Client {
   dialFailed(attempt: number, cause: unknown, now: number): void {
     this.#enter(now);
     if (this.#state !== "dialing" || attempt !== this.#attempt) return;
-    this.#down({ kind: "dialFailed", code: "DIAL_FAILED", cause });
+    this.#dialFailed(cause);
   }
 
   /** An input was given to a connection of this client. */
@@ -164,36 +160,37 @@ export class Client {
     }
     if (!this.#live && connection.agreement !== null && connection.reason === null) {
       this.#live = true;
-      this.#everLive = true;
-      this.#failedDials = 0;
+      this.#redial.opened();
       this.#liveAt = this.#now;
       this.#session?.opened(now);
       this.#events.push({ type: "live", attempt: this.#attempt });
       if (this.#ending !== null) connection.close(this.#ending.code, this.#ending.text, now);
     }
-    if (connection.reason === null) return;
+    const { reason } = connection;
+    if (reason === null) return;
     this.#current = null;
     if (this.#session !== null) {
       const state = this.#session.connection!.session!;
-      const goesOn = state.survives(connection.reason);
-      this.#session.state = goesOn ? state : state.anew(this.#options, this.#environment);
+      this.#session.state = state.survives(reason) ? state : state.anew(this.#options, this.#environment);
       this.#session.connection = null;
     }
     if (connection.socketAction() !== "destroy") this.#old.push(connection);
-    const stable = this.#live &&
-      wasStable(this.#now - this.#liveAt, toMicros(connection.agreement!.rxDetection));
-    // A machine that slept lost its connection by that, not by the server: no penalty.
-    if (stable || slept(connection.reason)) this.#failures = 0;
-    if (this.#live) this.#downSince = this.#now;
-    this.#down(connection.reason, connection.goaway);
+    if (!this.#live) this.#redial.failed(reason);
+    else this.#redial.closed(reason, this.#now - this.#liveAt, connection.agreement!, this.#now);
+    this.#down(reason, connection.goaway);
   }
 
-  #down(reason: CloseReason | DialFailure, goaway: Conversation["goaway"] = null): void {
-    if (!this.#live) this.#failedDials++;
+  #dialFailed(cause: unknown): void {
+    const reason = { kind: "dialFailed", code: "DIAL_FAILED", cause } as const;
+    this.#redial.failed(reason);
+    this.#down(reason, null);
+  }
+
+  #down(reason: DownReason, goaway: Conversation["goaway"]): void {
     this.#live = false;
-    this.#failures++;
-    this.#endpoint = (this.#endpoint + 1) % this.#options.endpoints;
-    const delay = this.#delay(reason, goaway);
+    const delay = this.#ending !== null
+      ? this.#lastDial(reason)
+      : this.#redial.delay(reason, goaway, this.#now, this.#environment);
     const attempt = this.#attempt;
     this.#events.push({ type: "down", attempt, reason, retryIn: delay === null ? null : toMillis(delay) });
     if (delay === null) return this.#end(reason);
@@ -201,40 +198,16 @@ export class Client {
     this.#due = this.#now + delay;
   }
 
-  /** How long to wait before the next dial, or null for never. What the server says wins over the own back-off. */
-  #delay(reason: CloseReason | DialFailure, goaway: Conversation["goaway"]): Micros | null {
-    const options = this.#options.reconnect;
-    if (this.#ending !== null) return this.#lastDial(reason);
-    // Each endpoint is tried once, also by a client that does not dial again.
-    if (options === null || (!options.initial && !this.#everLive)) {
-      return !this.#everLive && this.#failedDials < this.#options.endpoints ? 0 : null;
-    }
-    if (this.#failedDials >= options.maxAttempts) return null;
-    // A bare stream has no other word for a server that goes than its end.
-    const bare = this.#options.profile !== "heartwire";
-    const announced = reason.kind === "closed" && (goaway !== null || (bare && reason.by === "peer"));
-    // An older dial of ours came later: the next has a greater generation.
-    const stale = reason.kind === "refused" && reason.code === "STALE_GENERATION";
-    if (!announced && !stale && !worthAnother(reason)) return null;
-    let delay = slept(reason) ? 0 : backoff(options, this.#failures, this.#environment);
-    if (goaway !== null) {
-      delay = Math.max(delay, toMicros(goaway.retryAfter + goaway.jitter * uniform(this.#environment)));
-    } else if (reason.kind === "refused" && reason.retryAfter > 0) {
-      delay += toMicros(reason.retryAfter);
-    }
-    return this.#now + delay - this.#downSince > toMicros(options.giveUpAfter) ? null : delay;
-  }
-
   /** How long to wait before the dial by which a session that is closing delivers what it still has; null: it ends here. */
-  #lastDial(reason: CloseReason | DialFailure): Micros | null {
+  #lastDial(reason: DownReason): Micros | null {
     const session = this.#session;
     if (this.#endBy === NEVER || session === null || !session.resumable || !worthAnother(reason)) return null;
     if (reason.kind === "dialFailed" && session.unconfirmed().length === 0) return null;
-    const delay = backoff(this.#options.reconnect!, this.#failures, this.#environment);
+    const delay = backoff(this.#options.reconnect!, this.#redial.failures, this.#environment);
     return this.#now + delay < this.#endBy ? delay : null;
   }
 
-  #end(reason: CloseReason | DialFailure): void {
+  #end(reason: DownReason): void {
     if (this.#state === "ended") return;
     this.#state = "ended";
     this.#due = NEVER;
@@ -272,7 +245,7 @@ export class Client {
       retryable: true,
       hint: "The host does not answer: check address, routes and firewalls.",
     });
-    this.#down({ kind: "dialFailed", code: "DIAL_FAILED", cause });
+    this.#dialFailed(cause);
   }
 
   /** When `handleTimeout` wants to be called, ms. */
@@ -349,13 +322,8 @@ export class Client {
     copy.#now = this.#now;
     copy.#due = this.#due;
     copy.#attempt = this.#attempt;
-    copy.#endpoint = this.#endpoint;
-    copy.#failures = this.#failures;
-    copy.#failedDials = this.#failedDials;
-    copy.#everLive = this.#everLive;
     copy.#live = this.#live;
     copy.#liveAt = this.#liveAt;
-    copy.#downSince = this.#downSince;
     copy.#ending = this.#ending;
     copy.#endBy = this.#endBy;
     copy.#current = this.#current && copyOf(this.#current, environment, copies);
@@ -371,33 +339,14 @@ export class Client {
   /** The canonical key at this time (canonical.ts). Drain it and its connections before. */
   key(now: number, names: Names = new Names()): string {
     const from = (at: Micros): Micros => at === NEVER ? NEVER : at - toMicros(now);
-    const patient = this.#live || this.#options.reconnect?.giveUpAfter === Infinity;
     return [
-      `${this.#state} ${from(this.#due)} ${names.count("attempt", this.#attempt)} ${this.#endpoint}`,
-      `${this.#failures} ${this.#failedDials} ${this.#everLive} ${this.#live && from(this.#liveAt)}`,
-      `${patient || from(this.#downSince)} ${JSON.stringify(this.#ending)} ${from(this.#endBy)}`,
+      `${this.#state} ${from(this.#due)} ${names.count("attempt", this.#attempt)}`,
+      `${this.#redial.key(toMicros(now), this.#live)} ${this.#live && from(this.#liveAt)}`,
+      `${JSON.stringify(this.#ending)} ${from(this.#endBy)}`,
       `${this.#wall.key(now)} ${names.of(this.#instance)} ${names.count("generation", this.#generation)}`,
       this.#session?.key(toMicros(now), names) ?? "",
       this.#current && modern(this.#current).key(now, names),
       ...this.#old.map((old) => modern(old).key(now, names)),
     ].join("\n");
-  }
-}
-
-/** Whether a connection ended because this machine did not run. */
-function slept(reason: CloseReason | DialFailure): boolean {
-  return reason.kind === "dead" && reason.evidence.verdict === "SUSPENDED";
-}
-
-/** Whether the same dial can succeed another time. An end in good order is an end. */
-export function worthAnother(reason: CloseReason | DialFailure): boolean {
-  switch (reason.kind) {
-    case "closed":
-    case "aborted":
-      return false;
-    case "dialFailed":
-      return !(reason.cause instanceof HeartwireError) || reason.cause.retryable;
-    default:
-      return CODES[reason.code].retryable;
   }
 }
