@@ -10,7 +10,7 @@ export type { ConnectTarget } from "./connect.ts";
 export type { MessageHandler } from "./consumers.ts";
 export type { EndReason } from "./failure.ts";
 export type { Server, SessionHandler } from "./listen.ts";
-export type { Message } from "./message.ts";
+export type { Message, Payload } from "./message.ts";
 export type {
   CommonOptions,
   ConnectOptions,
@@ -19,7 +19,18 @@ export type {
   Observer,
   Peer,
 } from "./options.ts";
-export type { PingOptions, PingResult, SendOptions, Session, SessionStats, SignalOption } from "./session.ts";
+export { ReplyError } from "./reply_error.ts";
+export type {
+  PingOptions,
+  PingResult,
+  Request,
+  RequestHandler,
+  RequestOptions,
+  SendOptions,
+  Session,
+  SessionStats,
+  SignalOption,
+} from "./session.ts";
 export type { Lasting, Passing, SessionState, Status, StatusBase } from "./status.ts";
 export { type Code, CODES, HeartwireError } from "../core/mod.ts";
 export type {

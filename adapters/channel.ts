@@ -49,6 +49,11 @@ export class Channel {
     return this.ended === null && this.core !== null && this.core.resumable;
   }
 
+  /** Whether the application may send now. */
+  get takes(): boolean {
+    return (this.connection !== null || this.goesOn) && !this.closing;
+  }
+
   /** Whether another connection is dialled when this one ends. */
   get redials(): boolean {
     return this.#host.redials === true;

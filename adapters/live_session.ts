@@ -24,11 +24,22 @@ import type { MessageHandler } from "./consumers.ts";
 import type { EndReason } from "./failure.ts";
 import type { SessionHost } from "./host.ts";
 import { Inbox } from "./inbox.ts";
-import { type Message, ReceivedMessage } from "./message.ts";
+import { type Message, type Payload, ReceivedMessage } from "./message.ts";
 import { Pings } from "./pings.ts";
+import { Replies } from "./replies.ts";
+import { Requests } from "./requests.ts";
 import { Retunes } from "./retunes.ts";
 import { Sends } from "./sends.ts";
-import type { PingOptions, PingResult, SendOptions, Session, SessionStats, SignalOption } from "./session.ts";
+import type {
+  PingOptions,
+  PingResult,
+  RequestHandler,
+  RequestOptions,
+  SendOptions,
+  Session,
+  SessionStats,
+  SignalOption,
+} from "./session.ts";
 import { type Lasting, type PassingChange, type SessionState, type Status, StatusFeed } from "./status.ts";
 import type { Transport } from "./transport.ts";
 
@@ -42,6 +53,8 @@ export class LiveSession implements Session {
   readonly #pings: Pings;
   readonly #retunes: Retunes;
   readonly #sends: Sends;
+  readonly #requests: Requests;
+  readonly #replies: Replies;
   #transport: Transport | null = null;
   #faulted = false;
   #conversations = 0;
@@ -56,6 +69,8 @@ export class LiveSession implements Session {
     this.#feed = new StatusFeed({ state: "connecting", attempt: 1 }, driver.now());
     this.#channel = new Channel(host);
     this.#sends = new Sends(host, this.#channel);
+    this.#requests = new Requests(host, this.#channel, this.#sends);
+    this.#replies = new Replies(host, this.#channel);
     this.#pings = new Pings(host);
     this.#retunes = new Retunes(host);
     this.closed = new Promise((resolve) => this.#resolveClosed = resolve);
@@ -86,14 +101,23 @@ export class LiveSession implements Session {
   /** A connection's event. The first is "open". */
   event(connection: Conversation, event: ConnectionEvent): void {
     if (event.type === "open") return this.#opened(connection, event.agreement, event.resumed);
-    if (event.type === "lost") return this.#unconfirmed(event.unconfirmed);
+    if (event.type === "lost") return this.#unconfirmed(event.unconfirmed, event.unsentRequests);
     if (connection !== this.#channel.connection) return;
     switch (event.type) {
       case "message":
         return this.#inbox.push(this.#message(connection, event));
+      case "request": {
+        const { id, remaining, bytes, owned } = event;
+        return this.#replies.asked(id, remaining, bytes, owned, this.#source(connection));
+      }
+      case "cancelled":
+        return this.#replies.cancelled(event.id);
+      case "reply":
+        return this.#requests.answered(event.id, event.status, event.bytes, event.owned);
       case "processed":
         return this.#sends.processed(event.position);
       case "writable":
+        this.#replies.wake();
         return this.#sends.wake();
       case "pong":
         return this.#pings.answered(event.sequence, event.rtt, event.hold);
@@ -155,12 +179,14 @@ export class LiveSession implements Session {
     const discarded = resumed ? 0 : this.#inbox.drop(this.#host.window);
     this.#discarded += discarded;
     this.#publish(this.#live(agreement, discarded));
+    this.#replies.wake();
     this.#sends.wake();
   }
 
   /** The session could not go on. */
-  #unconfirmed(messages: readonly Unconfirmed[]): void {
+  #unconfirmed(messages: readonly Unconfirmed[], unsentRequests: readonly number[]): void {
     this.#sends.lost(messages);
+    this.#requests.lost(unsentRequests);
     this.#pass({ state: "unconfirmed", messages });
   }
 
@@ -169,7 +195,14 @@ export class LiveSession implements Session {
     const error = (): HeartwireError => this.#channel.endError(reason);
     this.#pings.fail(error);
     this.#retunes.fail(error);
-    if (!this.#channel.goesOn) this.#sends.fail(error);
+    if (!this.#channel.goesOn) this.#failWaiting(error);
+  }
+
+  /** No connection will carry what waits. */
+  #failWaiting(error: () => HeartwireError): void {
+    this.#sends.fail(error);
+    this.#requests.fail(error);
+    this.#replies.drop(error);
   }
 
   /** The connection ended; another may follow: dialled in `retryIn` ms, or, at a server, awaited (null). */
@@ -177,7 +210,7 @@ export class LiveSession implements Session {
     if (this.#channel.goesOn || retryIn === null) {
       return this.#publish({ state: "resuming", reason, retryIn });
     }
-    this.#sends.fail(() => this.#channel.endError(reason));
+    this.#failWaiting(() => this.#channel.endError(reason));
     this.#publish({ state: "lost", reason, retryIn });
   }
 
@@ -186,15 +219,19 @@ export class LiveSession implements Session {
     for (let loop = this.#inbox.handling; loop !== null; loop = this.#inbox.handling) {
       await loop.catch(() => {});
     }
+    await this.#replies.handled();
   }
 
   /** The session is over. */
   ended(reason: EndReason): void {
     const channel = this.#channel;
     if (channel.ended !== null) return;
-    const unconfirmed = reason.kind === "closed" ? [] : channel.core?.unconfirmed() ?? [];
+    const core = reason.kind === "closed" ? null : channel.core;
+    const unconfirmed = core?.unconfirmed() ?? [];
+    const unsentRequests = core?.unsentRequests() ?? [];
     channel.ended = reason;
-    if (unconfirmed.length > 0) this.#unconfirmed(unconfirmed);
+    if (unconfirmed.length > 0) this.#unconfirmed(unconfirmed, unsentRequests);
+    else if (core !== null) this.#requests.lost(unsentRequests);
     this.#disconnected(reason);
     if (reason.kind === "aborted") this.#inbox.drop(0);
     this.#inbox.end(reason.kind === "closed" ? null : channel.endError(reason));
@@ -247,6 +284,14 @@ export class LiveSession implements Session {
 
   send(data: string | Uint8Array, options: SendOptions = {}): Promise<void> {
     return this.#sends.send(data, options);
+  }
+
+  request(data: string | Uint8Array, options: RequestOptions = {}): Promise<Payload> {
+    return this.#requests.ask(data, options);
+  }
+
+  onRequest(handler: RequestHandler): void {
+    this.#replies.handle(handler);
   }
 
   sendVolatile(data: string | Uint8Array): boolean {

@@ -7,35 +7,33 @@
  * @module
  */
 
-/** One message, whole. */
-export interface Message {
-  /** The payload; it belongs to whoever got the message. */
+/** What the peer said: a message, a request, or the answer to one. */
+export interface Payload {
+  /** The bytes; they belong to whoever got them. */
   readonly bytes: Uint8Array;
+  /** The bytes as UTF-8; what is not valid becomes U+FFFD. */
+  text(): string;
+  /** The bytes as JSON. Throws `SyntaxError` when they are not. */
+  json(): unknown;
+}
+
+/** One message, whole. */
+export interface Message extends Payload {
   /** Where the message ends in the order of this conversation, in chunks of 16 KiB: rises from message to message. */
   readonly position: number;
   /** It was sent by `sendVolatile`: it came at most once, and perhaps before messages that were sent earlier. */
   readonly volatile: boolean;
-  /** The payload as UTF-8; what is not valid becomes U+FFFD. */
-  text(): string;
-  /** The payload as JSON. Throws `SyntaxError` when it is not. */
-  json(): unknown;
 }
 
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
-/** A received message, and which connection has to be told when the application finished it. */
-export class ReceivedMessage<Source> implements Message {
+/** What was received. */
+export class ReceivedPayload implements Payload {
   readonly bytes: Uint8Array;
-  readonly position: number;
-  readonly volatile: boolean;
-  readonly #source: Source;
 
   /** Copies `bytes` unless `owned`. */
-  constructor(bytes: Uint8Array, owned: boolean, position: number, source: Source, volatile = false) {
+  constructor(bytes: Uint8Array, owned: boolean) {
     this.bytes = owned ? bytes : new Uint8Array(bytes);
-    this.position = position;
-    this.volatile = volatile;
-    this.#source = source;
   }
 
   text(): string {
@@ -44,6 +42,21 @@ export class ReceivedMessage<Source> implements Message {
 
   json(): unknown {
     return JSON.parse(this.text());
+  }
+}
+
+/** A received message, and which connection has to be told when the application finished it. */
+export class ReceivedMessage<Source> extends ReceivedPayload implements Message {
+  readonly position: number;
+  readonly volatile: boolean;
+  readonly #source: Source;
+
+  /** Copies `bytes` unless `owned`. */
+  constructor(bytes: Uint8Array, owned: boolean, position: number, source: Source, volatile = false) {
+    super(bytes, owned);
+    this.position = position;
+    this.volatile = volatile;
+    this.#source = source;
   }
 
   /** Where a message came from; for its session only. */

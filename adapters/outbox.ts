@@ -18,7 +18,12 @@ interface Entry {
   readonly then: (() => Promise<void>) | null;
   readonly reject: (error: unknown) => void;
   readonly detach: () => void;
+  /** How it is sent, if not as a message. */
+  readonly give: Give | null;
 }
+
+/** Sends something; "blocked": it was not taken. */
+export type Give = (bytes: Uint8Array) => "accepted" | "blocked";
 
 /** What one waiting send costs besides its bytes, about. */
 const OVERHEAD = 128;
@@ -45,6 +50,7 @@ export class Outbox {
     bytes: Uint8Array,
     signal: AbortSignal | undefined,
     then: (() => Promise<void>) | null = null,
+    give: Give | null = null,
   ): Promise<void> {
     const cost = bytes.length + OVERHEAD;
     if (this.#bytes > 0 && this.#bytes + cost > this.#limit) {
@@ -66,6 +72,7 @@ export class Outbox {
           resolve,
           reject,
           then,
+          give,
           detach: () => signal?.removeEventListener("abort", onAbort),
         };
         signal?.addEventListener("abort", onAbort, { once: true });
@@ -82,10 +89,10 @@ export class Outbox {
   }
 
   /** Sends in order until `send` says "blocked". What it throws fails that message alone. */
-  flush(send: (bytes: Uint8Array) => "accepted" | "blocked"): void {
+  flush(send: Give): void {
     for (const entry of this.#queue) {
       try {
-        if (send(entry.bytes) === "blocked") return;
+        if ((entry.give ?? send)(entry.bytes) === "blocked") return;
         entry.resolve(entry.then?.());
       } catch (error) {
         entry.reject(error);

@@ -11,7 +11,7 @@ import { Acknowledgements } from "./acknowledgements.ts";
 import type { Channel } from "./channel.ts";
 import { cancelled, notData, quiet, unacknowledged } from "./failure.ts";
 import type { SessionHost } from "./host.ts";
-import { Outbox } from "./outbox.ts";
+import { type Give, Outbox } from "./outbox.ts";
 import type { SendOptions } from "./session.ts";
 
 /** What sends may wait for at most, bytes. */
@@ -59,13 +59,40 @@ export class Sends {
     }
   }
 
+  /**
+   * Takes something that is sent otherwise than as a message, in its turn among them: `give` is called now, or when there is room. Settles when it
+   * was accepted, or rejects with what `give` threw, or with why it cannot be sent.
+   */
+  take(data: string | Uint8Array, give: Give): Promise<void> {
+    const channel = this.#channel;
+    const { connection } = channel;
+    if (!channel.takes) return channel.unsent();
+    const bytes = bytesOf(data);
+    if (bytes === null) return channel.refused(notData(data));
+    const explaining: Give = (payload) => {
+      try {
+        return give(payload);
+      } catch (error) {
+        throw channel.explained(error);
+      }
+    };
+    if (!this.#outbox.empty) return this.#outbox.wait(bytes, undefined, null, explaining);
+    try {
+      if (explaining(bytes) === "blocked") return this.#outbox.wait(bytes, undefined, null, explaining);
+    } catch (error) {
+      return channel.refused(error);
+    }
+    if (connection !== null) this.#host.driver.done(connection, this.#host.driver.now());
+    return ACCEPTED;
+  }
+
   /** See {@link Session.send}. */
   send(data: string | Uint8Array, options: SendOptions): Promise<void> {
     const { signal, acknowledged } = options;
     const channel = this.#channel;
     if (signal?.aborted) return quiet(Promise.reject(cancelled(signal)));
     const { connection } = channel;
-    if ((connection === null && !channel.goesOn) || channel.closing) return channel.unsent();
+    if (!channel.takes) return channel.unsent();
     if (acknowledged === true && channel.last!.agreement?.version === 0) {
       return channel.refused(unacknowledged());
     }

@@ -12,7 +12,7 @@ import type { Agreement, ConnectionStats, HeartbeatTerms } from "../core/mod.ts"
 import type { Address } from "./address.ts";
 import type { MessageHandler } from "./consumers.ts";
 import type { EndReason } from "./failure.ts";
-import type { Message } from "./message.ts";
+import type { Message, Payload } from "./message.ts";
 import type { SessionState, Status } from "./status.ts";
 
 /** An operation that can be given up. */
@@ -30,6 +30,25 @@ export interface SendOptions extends SignalOption {
    */
   readonly acknowledged?: boolean;
 }
+
+/** Options of {@link Session.request}. */
+export interface RequestOptions extends SignalOption {
+  /** Fail with `ERR_HEARTWIRE_TIMEOUT` after so long, ms, waiting for room and for a connection included; default 30,000; Infinity: never. */
+  readonly timeout?: number | undefined;
+}
+
+/** What the peer asks. */
+export interface Request extends Payload {
+  /** For how long the peer waits, ms, as of when it asked; Infinity: for ever. */
+  readonly remaining: number;
+  /** Aborted when the peer waits no longer, or the session is lost: what is answered then is not sent. */
+  readonly signal: AbortSignal;
+}
+
+/** Answers a request: with what it returns, or what the promise it returns is fulfilled with; undefined is an empty answer. */
+export type RequestHandler = (
+  request: Request,
+) => string | Uint8Array | undefined | void | Promise<string | Uint8Array | undefined | void>;
 
 /** Options of {@link Session.ping}. */
 export interface PingOptions extends SignalOption {
@@ -96,6 +115,24 @@ export interface Session extends AsyncIterable<Message>, AsyncDisposable {
    * (another profile than "heartwire").
    */
   sendVolatile(data: string | Uint8Array): boolean;
+
+  /**
+   * Asks the peer's application and resolves with its answer. A request takes its turn among sends; the answer overtakes the peer's messages. It goes on over
+   * the next connection of a session that resumes, and is handled once.
+   *
+   * Rejects with {@link HeartwireError}: `ERR_HEARTWIRE_TIMEOUT` and `_CANCELLED` (the peer is told, and may have done it), {@link ReplyError}
+   * (`_REPLY`: the peer's handler refused, with a status of its own), `_REQUEST_FAILED` (it threw), `_NO_HANDLER`, `_REQUESTS_BUSY` (more than its
+   * `maxRequests` are open), `_REQUESTS_OPEN` (more than ours), `_UNSENT` and `_MAYBE_DELIVERED` when the session was lost, and what `send` rejects
+   * with. Never asked again by itself. Profile "heartwire" only.
+   */
+  request(data: string | Uint8Array, options?: RequestOptions): Promise<Payload>;
+
+  /**
+   * Answers the peer's requests, beside its messages and several at a time; the last handler counts. Requests that come earlier wait for it for a second, then
+   * `ERR_HEARTWIRE_NO_HANDLER` answers them. What it throws answers `_REQUEST_FAILED` and is told to `onHandlerError`; a {@link ReplyError} is
+   * told to the peer.
+   */
+  onRequest(handler: RequestHandler): void;
 
   /**
    * The messages, one by one; `for await (const message of session)` is the same. A message counts as processed when the next one is
