@@ -19,7 +19,8 @@ export const PINNED: boolean = cpus().length > 1 && spawnSync("taskset", ["-V"])
 const CALL_TIMEOUT = 120_000;
 const STOP_TIMEOUT = 3_000;
 
-const FLAGS: Readonly<Record<Runtime, readonly string[]>> = {
+/** What a runtime is started with. */
+export const FLAGS: Readonly<Record<Runtime, readonly string[]>> = {
   node: ["--expose-gc"],
   deno: ["run", "-A", "--no-check", "--quiet", "--node-modules-dir=manual", "--v8-flags=--expose-gc"],
   bun: [],

@@ -18,6 +18,8 @@ export interface Context {
   readonly folder: string;
   /** Only its health: everything starts and gives finite figures. */
   readonly quick: boolean;
+  /** How long the soak is to last, s; default a few. */
+  readonly soak?: number;
 }
 
 /** A suite. */

@@ -30,9 +30,10 @@ export interface Variant {
 
 const ROOM = 20_000;
 /** Nothing is to beat while something else is measured. */
-const QUIET = 60_000;
+const QUIET = 120_000;
 
-async function platformOf({ unchecked }: Variant): Promise<Platform> {
+/** The runtime's platform. */
+export async function platformOf({ unchecked }: Variant = {}): Promise<Platform> {
   const modules = {
     node: () => import("../../adapters/node/platform.ts"),
     deno: () => import("../../adapters/deno/platform.ts"),

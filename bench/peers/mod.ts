@@ -26,6 +26,7 @@ const OTHERS: Readonly<Record<string, () => Promise<Peer>>> = {
   "ws, corked by hand": async () => (await import("./ws.ts")).ws(true),
   "socket.io": async () => (await import("./socketio.ts")).socketIo,
   "rsocket-js": async () => (await import("./rsocket.ts")).rsocket,
+  "heartwire, requests": async () => (await import("./heartwire_requests.ts")).heartwireRequests,
   "socket.io, requests": async () => (await import("./socketio.ts")).socketIoRequests,
 };
 

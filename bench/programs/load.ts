@@ -19,9 +19,12 @@ export interface Open {
   readonly port: number;
   /** Bytes of a message. */
   readonly size: number;
+  /** So many in all. */
   readonly count: number;
   /** ms between heartbeats; for who beats by itself. */
   readonly interval?: number;
+  /** Connections that are there already, and belong to the same. */
+  readonly group?: number;
 }
 
 /** What a load came to. */
@@ -47,18 +50,19 @@ class Group {
 const groups = new Map<number, Group>();
 let last = 0;
 
-async function open({ name, count, ...options }: Open): Promise<number> {
+async function open({ name, count, group: known, ...options }: Open): Promise<number> {
   const peer = await peerOf(name);
-  const group = new Group();
-  for (let from = 0; from < count; from += TOGETHER) {
+  const id = known ?? ++last;
+  const group = groups.get(id) ?? new Group();
+  groups.set(id, group);
+  for (let from = group.links.length; from < count; from += TOGETHER) {
     const some = Array.from({ length: Math.min(TOGETHER, count - from) }, (_, at) => from + at);
     const links = await Promise.all(
       some.map((index) => peer.dial({ ...options, echoed: (echoes) => group.echoed(index, echoes) })),
     );
     group.links.push(...links);
   }
-  groups.set(++last, group);
-  return last;
+  return id;
 }
 
 /** How a group is to load its server. */

@@ -1,0 +1,76 @@
+/**
+ * What a heartbeat costs a server that has nothing else to do: 10,000 connections, each beating once a second.
+ *
+ * Rules: a raw ping is 16 bytes that come back as they are; ws answers PINGs by itself. heartwire's heartbeats are the real ones, by
+ * options alone: a round trip is a PING that was answered, in either direction, for the server asks as well. Connections are opened anew
+ * for each subject and round.
+ *
+ * @module
+ */
+
+import type { Mark } from "./report.ts";
+import { Contest, type Context, reportOf, Rounds, type Suite } from "./suite.ts";
+
+const WHAT = "heartbeat round trip";
+const SUBJECTS = ["heartwire", "raw socket", "ws"];
+const INTERVAL = 1_000;
+
+function plan({ quick }: Context): { count: number; ms: number; settle: number; rounds: number } {
+  return quick
+    ? { count: 200, ms: 300, settle: 100, rounds: 1 }
+    : { count: 10_000, ms: 3_000, settle: 2_000, rounds: 2 };
+}
+
+/** The suite. */
+export const heartbeats: Suite = {
+  name: "heartbeats",
+  async run(context) {
+    const { count, ms, settle, rounds } = plan(context);
+    // Few connections for a short time beat faster, or none would.
+    const interval = context.quick ? 100 : INTERVAL;
+    const kept = new Rounds();
+    let runtime = "";
+    const absent: string[] = [];
+    for (let round = 0; round < rounds; round++) {
+      for (const name of SUBJECTS) {
+        const contest = Contest.start(context);
+        try {
+          const contestant = await contest.serve(name, { interval });
+          if (contestant === null) {
+            absent.push(...contest.absent);
+            continue;
+          }
+          const { server, port } = contestant;
+          runtime = contestant.runtime;
+          const group = await contest.load.call<number>("open", { name, port, size: 16, count, interval });
+          const ours = name.startsWith("heartwire");
+          const beat = async (span: number): Promise<number> => {
+            const before = await server.call<number>("beats");
+            const cpu = await server.call<number>("cpu");
+            if (ours) await contest.load.call("wait", span);
+            else await contest.load.call("beat", { group, ms: span, interval });
+            const spent = await server.call<number>("cpu") - cpu;
+            const beats = ours ? await server.call<number>("beats") - before : count * span / interval;
+            return spent / beats;
+          };
+          await beat(settle);
+          kept.add(WHAT, name, "us", await beat(ms));
+        } finally {
+          await contest.stop();
+        }
+      }
+    }
+    const marks: Mark[] = [
+      { other: "raw socket", what: "a raw ping's", limit: 1.1 },
+      { other: "ws", what: "that of ws", limit: 0.85 },
+    ].map(({ other, what, limit }) => ({
+      number: 10,
+      what: `${WHAT}, server's CPU: times ${what}`,
+      value: kept.ratio(WHAT, "heartwire", other),
+      bound: "at most",
+      limit,
+    }));
+    const against = `${count} connections, a beat every ${interval} ms; clients on Node`;
+    return reportOf("heartbeats", runtime, rounds, kept, marks, against, [...new Set(absent)]);
+  },
+};

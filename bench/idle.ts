@@ -1,0 +1,82 @@
+/**
+ * What a server holds for a connection on which nothing happens.
+ *
+ * Rules: a new server for each subject and round. Some connections come first, so that what is there once is not counted; then the rest,
+ * and everything is collected that nobody holds. `resident` is what the process has of the machine, `heap` what the engine counts, buffers
+ * outside its heap included; a runtime's sockets are partly in neither of its counts, so the mark is of the former. What the kernel
+ * holds for a socket is in no figure.
+ *
+ * @module
+ */
+
+import type { Memory } from "./programs/memory.ts";
+import type { Mark } from "./report.ts";
+import { Contest, type Context, reportOf, Rounds, type Suite } from "./suite.ts";
+
+const RESIDENT = "idle connection, resident";
+const HEAP = "idle connection, heap";
+const KIB = 1_024;
+/** ms between the heartbeats of those connections that have everything on, so that some come before it is measured. */
+const INTERVAL = 1_000;
+const ALL_ON = "heartwire, everything on";
+
+function plan({ quick }: Context): { count: number; first: number; rounds: number; settle: number } {
+  return quick
+    ? { count: 64, first: 16, rounds: 1, settle: 20 }
+    : { count: 2_000, first: 200, rounds: 3, settle: 3 * INTERVAL };
+}
+
+/** The suite. */
+export const idle: Suite = {
+  name: "idle",
+  async run(context) {
+    const { count, first, rounds, settle } = plan(context);
+    const deno = context.runtime === "deno";
+    const limit = deno ? "raw socket, 1 KiB buffer" : "raw socket";
+    const subjects = ["heartwire", "heartwire, session", ALL_ON, "raw socket", "ws"];
+    if (deno) subjects.push(limit);
+    const kept = new Rounds();
+    let runtime = "";
+    const absent: string[] = [];
+    for (let round = 0; round < rounds; round++) {
+      for (const name of subjects) {
+        const contest = Contest.start(context);
+        try {
+          const interval = name === ALL_ON ? { interval: INTERVAL } : {};
+          const contestant = await contest.serve(name, interval);
+          if (contestant === null) {
+            absent.push(...contest.absent);
+            continue;
+          }
+          const { server, port } = contestant;
+          runtime = contestant.runtime;
+          const open = { name, port, size: 64, ...interval };
+          const group = await contest.load.call<number>("open", { ...open, count: first });
+          const before = await server.call<Memory>("memory");
+          await contest.load.call("open", { ...open, count: first + count, group });
+          if (name === ALL_ON) await contest.load.call("wait", settle);
+          const after = await server.call<Memory>("memory");
+          kept.add(RESIDENT, name, "KiB", (after.resident - before.resident) / count / KIB);
+          kept.add(HEAP, name, "KiB", (after.heap - before.heap) / count / KIB);
+        } finally {
+          await contest.stop();
+        }
+      }
+    }
+    const raw = kept.median(RESIDENT, limit);
+    const marks = ["heartwire, session", ALL_ON].map((name): Mark => {
+      const mine = kept.median(RESIDENT, name);
+      return deno
+        ? { number: 8, what: `${name}: KiB for an idle connection`, value: mine, bound: "at most", limit: 8 }
+        : {
+          number: 8,
+          what: `${name}: KiB for an idle connection above a raw socket`,
+          value: mine - raw,
+          bound: "at most",
+          limit: 1.5,
+        };
+    });
+    const against = `${count} connections; clients on Node`;
+    return reportOf("idle", runtime, rounds, kept, marks, against, [...new Set(absent)]);
+  },
+};
