@@ -4,8 +4,8 @@
  *   tsx bench/run.ts [--runtime node|deno|bun]... [--suite NAME]... [--dry] [--quick] [--soak SECONDS]
  *
  * The page is written only by a run of all suites on all runtimes, so that it always belongs to one commit; anything less, `--dry` and
- * `--quick` print it. `--quick` is for the instrument's health: everything is started, every figure has to be finite, and no mark is
- * judged. Exit 1 when a suite failed or, without `--quick`, a mark was missed.
+ * `--quick` print it. `--quick` is for the instrument's health: every suite runs on Node and, in turns, on Deno or Bun, unless runtimes are
+ * named; every figure has to be finite, and no mark is judged. Exit 1 when a suite failed or, without `--quick`, a mark was missed.
  *
  * @module
  */
@@ -16,7 +16,7 @@ import { loadavg } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { ROOT, runtimePath, RUNTIMES } from "../tests/support/runtimes.ts";
+import { ROOT, type Runtime, runtimePath, RUNTIMES } from "../tests/support/runtimes.ts";
 import { build } from "./build.ts";
 import { type Chart, picture } from "./charts.ts";
 import { accept } from "./accept.ts";
@@ -74,16 +74,24 @@ function unsound({ figures, marks }: Report): string | null {
   return bad === undefined ? null : `${bad.what} is ${bad.value}`;
 }
 
+/** The runtimes that a suite is to run on. */
+function runtimesOf(suite: Suite, quick: boolean, named: readonly string[] | undefined): Runtime[] {
+  const turn: readonly string[] = ["node", SUITES.indexOf(suite) % 2 === 0 ? "deno" : "bun"];
+  const wanted = named ?? (quick ? turn : RUNTIMES);
+  return RUNTIMES.filter((each) => wanted.includes(each));
+}
+
 async function runAll(
   suites: readonly Suite[],
   quick: boolean,
-  wanted: readonly string[],
+  named: readonly string[] | undefined,
 ): Promise<Report[]> {
   const reports: Report[] = [];
   const built = await build();
   try {
-    for (const { name, runtimes = RUNTIMES, run } of suites) {
-      for (const runtime of runtimes.filter((each) => wanted.includes(each))) {
+    for (const suite of suites) {
+      const { name, run } = suite;
+      for (const runtime of runtimesOf(suite, quick, named)) {
         process.stderr.write(`${name} on ${runtime} ...`);
         const start = performance.now();
         try {
@@ -147,7 +155,7 @@ const head: Head = {
   date: new Date().toISOString().slice(0, 10),
   load: loadavg()[0]!,
 };
-const reports = await runAll(suites, values.quick, values.runtime ?? RUNTIMES);
+const reports = await runAll(suites, values.quick, values.runtime);
 const whole = values.suite === undefined && values.runtime === undefined && process.exitCode !== 1;
 if (whole && !values.dry && !values.quick) writeAll(reports, head);
 console.log(page(reports, head, new Map()));

@@ -25,8 +25,6 @@ export interface Context {
 /** A suite. */
 export interface Suite {
   readonly name: string;
-  /** Where it has something to measure; default everywhere. */
-  readonly runtimes?: readonly Runtime[];
   readonly run: (context: Context) => Promise<Report>;
 }
 
