@@ -54,6 +54,7 @@ export class Requests {
   /** See {@link Session.request}. */
   ask(data: string | Uint8Array, { signal, timeout = TIMEOUT }: RequestOptions): Promise<Payload> {
     if (signal?.aborted) return quiet(Promise.reject(cancelled(signal)));
+    if (!this.#channel.takes) return this.#channel.unsent(); // and no alarm for it
     try {
       numberOption("timeout", timeout, 0, Infinity);
     } catch (error) {

@@ -117,8 +117,8 @@ export interface Session extends AsyncIterable<Message>, AsyncDisposable {
   sendVolatile(data: string | Uint8Array): boolean;
 
   /**
-   * Asks the peer's application and resolves with its answer. A request takes its turn among sends; the answer overtakes the peer's messages. It goes on over
-   * the next connection of a session that resumes, and is handled once.
+   * Asks the peer's application and resolves with its answer. A request takes its turn among sends: it does not arrive before them, but its handler runs beside
+   * that of messages. The answer overtakes the peer's messages. It goes on over the next connection of a session that resumes, and is handled once.
    *
    * Rejects with {@link HeartwireError}: `ERR_HEARTWIRE_TIMEOUT` and `_CANCELLED` (the peer is told, and may have done it), {@link ReplyError}
    * (`_REPLY`: the peer's handler refused, with a status of its own), `_REQUEST_FAILED` (it threw), `_NO_HANDLER`, `_REQUESTS_BUSY` (more than its
