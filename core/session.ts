@@ -16,7 +16,7 @@ import { HeartwireError } from "./errors.ts";
 import type { Unconfirmed } from "./events.ts";
 import { messageCost } from "./flow/outbound.ts";
 import type { SessionState } from "./flow/session_state.ts";
-import { accept, type Accepted, answer, ask, takeBack } from "./messages.ts";
+import { accept, answer, ask, takeBack } from "./messages.ts";
 import type { Micros } from "./time.ts";
 
 /** What sessions without a connection hold together, and may hold, bytes. */
@@ -96,7 +96,7 @@ export class Session {
    *
    * @throws HeartwireError ERR_HEARTWIRE_NOT_OPEN, ERR_HEARTWIRE_MESSAGE_TOO_LARGE
    */
-  send(payload: Uint8Array, now: number): Accepted {
+  send(payload: Uint8Array, now: number): "accepted" | "blocked" {
     if (this.#uses(this.connection)) return this.connection.send(payload, now);
     const result = accept(this.#kept("send"), payload, this.#fits(payload));
     this.#recount();
@@ -124,10 +124,10 @@ export class Session {
   }
 
   /** Answers a request of the peer; see {@link Connection.reply}. */
-  reply(id: number, status: number, payload: Uint8Array, now: number): Accepted | "late" {
+  reply(id: number, status: number, payload: Uint8Array, now: number): "accepted" | "blocked" | "late" {
     if (this.#uses(this.connection)) return this.connection.reply(id, status, payload, now);
     if (!this.resumable) return "late";
-    const result = answer(this.state, id, status, payload);
+    const result = answer(this.state, id, status, payload, this.#fits(payload));
     this.#recount();
     return result;
   }

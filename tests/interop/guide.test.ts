@@ -23,6 +23,7 @@ after(() => examples.close());
 const PRINTS: Readonly<Record<string, RegExp>> = {
   "places.ts": /^unix HELLO\nERR_HEARTWIRE_REFUSED Check .*\nERR_HEARTWIRE_CANCELLED .*\n$/,
   "flow.ts": /^8 MiB came back\n$/,
+  "ask.ts": /^\{"hours":12\}\n404 there is no \/space\n$/,
   "heartbeat.ts": /^the (?:server|client)[^]*pause for 600 ms[^]*pause for 4000 ms[^]*pause for 6000 ms[^]*$/,
   "terms.ts": /^200 600\nERR_HEARTWIRE_DECLINED\nLOCAL_STALLED live true\n$/,
   "cut.ts": /^live\nsuspect\nclosed\nINBOUND_SILENT 300\n$/,
@@ -65,9 +66,9 @@ function thrown(): Map<string, Set<boolean | null>> {
     found.set(code, (found.get(code) ?? new Set()).add(retryable));
   };
   const text = sources("core") + sources("adapters");
-  for (const match of text.matchAll(/new HeartwireError\(\s*"([A-Z_]+)"/g)) {
+  for (const match of text.matchAll(/(?:new HeartwireError|super)\(\s*"([A-Z_]+)"/g)) {
     let depth = 1;
-    let end = match.index + "new HeartwireError(".length;
+    let end = match.index + match[0].indexOf("(") + 1;
     for (; depth > 0; end++) depth += text[end] === "(" ? 1 : text[end] === ")" ? -1 : 0;
     const said = /retryable: ([^,\n}]+)/.exec(text.slice(match.index, end))?.[1] ?? "false";
     add(match[1]!, said === "true" ? true : said === "false" ? false : null);
