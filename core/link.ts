@@ -30,6 +30,7 @@ import { Negotiation } from "./liveness/negotiation.ts";
 import type { SocketAction } from "./machine.ts";
 import type { ResolvedConnection } from "./options.ts";
 import type { Phase, Role } from "./phases.ts";
+import { tellBusy } from "./messages.ts";
 import { catchUp } from "./resume.ts";
 import { Counters } from "./stats.ts";
 import { type Micros, NEVER, toMillis } from "./time.ts";
@@ -366,9 +367,9 @@ export class Link {
 
   /** After "blocked": tells when there is room again. */
   roomy(): void {
-    if (!this.conversing || !this.outbound.roomy) return;
-    this.outbound.blocked = -1;
-    this.emit({ type: "writable" });
+    if (!this.conversing) return;
+    if (this.requests.refused > 0) tellBusy(this);
+    if (this.outbound.unblock()) this.emit({ type: "writable" });
   }
 
   /** The transport is to go now, or has gone: nothing is waited for any more. */

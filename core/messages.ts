@@ -10,7 +10,7 @@
 import { HeartwireError, numberOption, optionError } from "./errors.ts";
 import type { Inbound } from "./flow/inbound.ts";
 import type { Outbound } from "./flow/outbound.ts";
-import type { Requests } from "./flow/requests.ts";
+import { ReplyStatus, type Requests } from "./flow/requests.ts";
 import { checkSize, checkVolatile } from "./flow/session_state.ts";
 import type { Link } from "./link.ts";
 import { writeVolatile } from "./wire/encoder.ts";
@@ -20,6 +20,8 @@ const VOLATILE_PENDING = 16_384;
 
 /** The longest time that a peer is given for an answer, ms; longer is as good as none. */
 const LONGEST_REMAINING = 2 ** 31;
+
+const NOTHING = new Uint8Array(0);
 
 /** Both directions of a session, and its requests. */
 export interface Flow {
@@ -95,13 +97,22 @@ export function takeBack({ outbound, requests }: Flow, id: number): void {
 }
 
 /** Answers a request of the peer. */
-export function answer(flow: Flow, id: number, status: number, payload: Uint8Array): Accepted | "late" {
+export function answer(
+  flow: Flow,
+  id: number,
+  status: number,
+  payload: Uint8Array,
+  room = true,
+): Accepted | "late" {
   checkPayload(payload);
   numberOption("status", status, 0, Number.MAX_SAFE_INTEGER, true);
   const { inbound, outbound, requests } = flow;
   if (!requests.owes(id)) return "late";
   checkSize(payload.length, outbound);
-  if (!outbound.hasRoomForAnswer(payload.length)) return blocked(flow, payload.length);
+  if (!room || !outbound.hasRoomForAnswer(payload.length)) {
+    outbound.blockedAnswer = Math.max(outbound.blockedAnswer, payload.length);
+    return "blocked";
+  }
   inbound.free(requests.answered(id));
   outbound.pushReply(payload, id, status);
   return "accepted";
@@ -132,6 +143,7 @@ export function sendVolatile(link: Link, payload: Uint8Array): "sent" | "dropped
 /** See `Conversation.request`. */
 export function request(link: Link, payload: Uint8Array, timeout: number): number {
   checkOpen(link, "request");
+  if (link.phase === "answering") throw notOpen(link, "request"); // nothing follows the CLOSE of the peer, so no answer
   const id = ask(link, payload, timeout);
   if (id > 0) link.counters.requestsSent++;
   return id;
@@ -148,6 +160,19 @@ export function reply(link: Link, id: number, status: number, payload: Uint8Arra
   const result = answer(link, id, status, payload);
   link.grant();
   return result;
+}
+
+/** Refuses what was too many, as far as there is room. */
+export function tellBusy(link: Link): void {
+  const { inbound, outbound, requests } = link;
+  if (!link.conversing || link.closeSent) return;
+  while (requests.refused > 0 && outbound.hasRoomForAnswer(0)) {
+    const id = requests.nextRefused();
+    if (!requests.owes(id)) continue;
+    inbound.free(requests.answered(id));
+    outbound.pushReply(NOTHING, id, ReplyStatus.BUSY);
+  }
+  link.grant();
 }
 
 /** See `Conversation.consumed`. */

@@ -12,9 +12,8 @@ import { confessed, diagnosed } from "./clocks.ts";
 import { type Code, codeFromNumber, codeNumber } from "./codes.ts";
 import type { Verdict } from "./events.ts";
 import { commonVersion } from "./handshake.ts";
-import { ReplyStatus } from "./flow/requests.ts";
 import { ACK_BYTES, type Link } from "./link.ts";
-import { reply } from "./messages.ts";
+import { tellBusy } from "./messages.ts";
 import { type FrameName, mayReceive } from "./phases.ts";
 import { toMillis } from "./time.ts";
 import { Timer } from "./timers.ts";
@@ -33,8 +32,6 @@ import { ANSWER, CHUNK_COST, FIRST, Integrity, SCOPE_CONNECTION, SCOPE_SESSION }
 
 /** A peer that tells us to wait longer is taken to mean so long, ms: a day. */
 const LONGEST_WAIT = 86_400_000;
-
-const NOTHING = new Uint8Array(0);
 
 /** Frames that come often. */
 type Often = "data" | "volatile" | "request" | "reply" | "ping" | "pong" | "ack" | "credit";
@@ -122,9 +119,9 @@ export class Receiver implements FrameSink {
     if (bytes === null) return;
     link.counters.requestsReceived++;
     const arrived = requests.arrived(inbound.messageCost);
-    if (requests.owed > requests.most) {
-      reply(link, arrived.id, ReplyStatus.BUSY, NOTHING);
-      return;
+    if (requests.owed - requests.refused > requests.most) {
+      requests.refuse(arrived.id);
+      return tellBusy(link);
     }
     link.emit({ type: "request", ...arrived, bytes, owned: bytes !== payload });
   }
@@ -244,7 +241,9 @@ export class Receiver implements FrameSink {
     if (!link.outbound.acknowledgeLow(low, link.now)) {
       return link.fail("ACK_INVALID", `a heartbeat acknowledges ${low}`);
     }
-    if (link.outbound.received > before) this.#relieved(link.liveness!.arrived(link.now));
+    if (link.outbound.received === before) return;
+    this.#relieved(link.liveness!.arrived(link.now));
+    link.roomy();
   }
 
   #params(frame: ParamsFrame): void {

@@ -85,9 +85,10 @@ export function resumeAt(link: Link, peer: Parameters): void {
 /** Tells how far the peer's application is, if that is news; and after "blocked", when there is room again. */
 export function progress(link: Link): void {
   const { processedInOrder: processed, told } = link.outbound;
-  if (processed === told) return;
-  link.outbound.told = processed;
-  link.emit({ type: "processed", position: processed });
+  if (processed !== told) {
+    link.outbound.told = processed;
+    link.emit({ type: "processed", position: processed });
+  }
   link.roomy();
 }
 
@@ -100,7 +101,6 @@ export function catchUp(link: Link): void {
   progress(link);
   if (inbound.processed > link.ackedProcessed) link.oweAck();
   link.grant();
-  link.roomy();
 }
 
 /**

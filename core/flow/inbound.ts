@@ -3,7 +3,7 @@
  *
  * Messages and requests come in one lane, in order; answers in another, between their chunks. All have positions, and `processed` is the
  * position before which the application has finished everything: a message when it says so, a request when it was handed over (its answer
- * is what confirms it), an answer at once.
+ * is what confirms it), each chunk of an answer at once, for the peer keeps no answer that has arrived.
  *
  * Rules: nothing here knows a connection's state or clock. A message is handed out whole and in order. What is held is bounded:
  * by the credit granted for what waits, by `maxMessage` for what is being put together in each lane.
@@ -96,7 +96,7 @@ export class Inbound {
     const wrong = this.#fits(lane, FrameType.REPLY, flags, payload);
     if (wrong !== null) return wrong;
     this.#assemble(lane, FrameType.REPLY, flags, payload);
-    if (this.message !== null) this.#advance();
+    this.#advance();
     return null;
   }
 
@@ -169,7 +169,6 @@ export class Inbound {
     let least = this.received;
     if (this.#head < this.#waiting.length) least = this.#waiting[this.#head]!;
     if (this.#inOrder.begun) least = Math.min(least, this.#inOrder.first);
-    if (this.#answers !== null && this.#answers.begun) least = Math.min(least, this.#answers.first);
     this.processed = least;
   }
 

@@ -4,6 +4,7 @@
  * A message is framed once, when it is accepted, straight into the slabs from which it is transmitted: one copy, and no object
  * for it. What may leave is decided frame by frame when the transport asks for bytes, so that control overtakes; then a frame gets its
  * sequence and its trailer. Messages and requests wait in one queue; answers have a lane of their own (answers.ts) and leave first.
+ * What leaves again leaves in the order of its positions.
  *
  * Rules: nothing here knows a connection's state or clock. At most one chunk is given to the transport at a time (or as many
  * small ones as fit into the size of one). What waits is bounded by `sendBuffer`, overhead included; one message may always wait, and one
@@ -20,7 +21,7 @@ import { seal, writeCancel, writeChunk } from "../wire/encoder.ts";
 import { CHUNK_COST, FIRST, FrameType, LAST, MAX_CHUNK, MAX_UNACKNOWLEDGED } from "../wire/registry.ts";
 import { Answers } from "./answers.ts";
 import { InFlight } from "./inflight.ts";
-import { ownCost, ownFrameSize, ownTypeAt } from "./own_frames.ts";
+import { ownCost, ownFrameSize, ownIsAt, ownTypeAt } from "./own_frames.ts";
 import { Retention } from "./retention.ts";
 import { type Remainder, remainder } from "./unconfirmed.ts";
 
@@ -49,8 +50,9 @@ export class Outbound {
   limit = 0;
   /** The longest message that the peer accepts. */
   maxMessage = 0;
-  /** The longest message to which the application was told "blocked", bytes; -1 = none since `writable`. */
+  /** The longest message to which the application was told "blocked", bytes; -1 = none since `writable`. The same for answers. */
   blocked = -1;
+  blockedAnswer = -1;
   /** What is on its way. */
   inFlight: InFlight = new InFlight();
   #environment: Environment;
@@ -62,7 +64,7 @@ export class Outbound {
   /** Null until there is an answer. */
   #answers: Answers | null = null;
   #cost = 0;
-  /** What a session keeps; null: nothing is kept. */
+  /** What a session keeps of messages and requests; null: nothing is kept. */
   #retention: Retention | null = null;
   #retentionLimit = 0;
   /** Bytes of a queue that were taken and not yet advanced over. */
@@ -82,14 +84,11 @@ export class Outbound {
     this.#retentionLimit = limit;
   }
 
-  /** Keeps nothing from now on: the peer does not resume. */
-  forgo(): void {
-    this.#retention = null;
-  }
-
   /** Bytes that wait for the transport. */
   get pending(): number {
-    return this.#queue.pending + (this.#answers?.queue.pending ?? 0) + (this.#retention?.pending ?? 0);
+    const answers = this.#answers;
+    const replay = (this.#retention?.pending ?? 0) + (answers?.kept?.pending ?? 0);
+    return this.#queue.pending + (answers?.queue.pending ?? 0) + replay;
   }
 
   /** The position behind all that was accepted, answers included. */
@@ -104,20 +103,21 @@ export class Outbound {
 
   /** How far the peer received, in that order. */
   get receivedInOrder(): number {
-    const answers = this.#answers;
-    return answers === null
-      ? this.received
-      : this.received - answers.processed - answers.before(this.received);
+    return this.received - (this.#answers?.received ?? 0);
   }
 
   get #sentInOrder(): number {
-    const answers = this.#answers;
-    return answers === null ? this.everSent : this.everSent - answers.processed - answers.outstanding;
+    return this.everSent - (this.#answers?.left ?? 0);
+  }
+
+  /** The first chunk from which on all are kept. */
+  get firstRetained(): number {
+    return Math.max(this.processed, this.#answers?.gone ?? 0);
   }
 
   /** Bytes kept in case that they are asked for again. */
   get retained(): number {
-    return this.#retention?.bytes ?? 0;
+    return (this.#retention?.bytes ?? 0) + (this.#answers?.kept?.bytes ?? 0);
   }
 
   /** The longest message that can be kept. */
@@ -130,8 +130,7 @@ export class Outbound {
     const pending = this.#queue.pending;
     const cost = messageCost(size);
     if (this.#retention !== null) {
-      const left = this.#retention.bytes - (this.#answers?.kept ?? 0);
-      const kept = left + pending - (this.#source === this.#queue ? this.#taken : 0);
+      const kept = this.#retention.bytes + pending - (this.#source === this.#queue ? this.#taken : 0);
       if (kept > 0 && kept + cost > this.#retentionLimit) return false;
     }
     return pending === 0 || pending + cost <= this.#buffer;
@@ -141,13 +140,24 @@ export class Outbound {
   hasRoomForAnswer(size: number): boolean {
     const answers = this.#answers;
     if (answers === null) return true;
-    const held = answers.queue.pending + (this.#retention === null ? 0 : answers.kept);
+    const held = this.#answersHeld;
     return held === 0 || held + messageCost(size) <= this.#buffer;
   }
 
-  /** Whether the application was told "blocked", and what was can be accepted with less than half of the buffer full: time for `writable`. */
-  get roomy(): boolean {
-    return this.blocked >= 0 && this.hasRoom(this.blocked) && this.#queue.pending * 2 <= this.#buffer;
+  get #answersHeld(): number {
+    const { queue, kept } = this.#answers!;
+    const twice = kept !== null && this.#source === queue ? this.#taken : 0;
+    return queue.pending + (kept?.bytes ?? 0) - twice;
+  }
+
+  /** Whether something was "blocked" that can be accepted now, with less than half of its buffer full: time for `writable`. It counts as told. */
+  unblock(): boolean {
+    const { blocked, blockedAnswer } = this;
+    if (blocked >= 0 && this.hasRoom(blocked) && this.#queue.pending * 2 <= this.#buffer) this.blocked = -1;
+    if (blockedAnswer >= 0 && this.hasRoomForAnswer(blockedAnswer)) {
+      if (this.#answers === null || this.#answersHeld * 2 <= this.#buffer) this.blockedAnswer = -1;
+    }
+    return this.blocked !== blocked || this.blockedAnswer !== blockedAnswer;
   }
 
   /** Frames a message; the payload is copied. */
@@ -162,7 +172,7 @@ export class Outbound {
 
   /** Frames an answer. */
   pushReply(payload: Uint8Array, id: number, status: number): void {
-    const answers = this.#answers ??= new Answers();
+    const answers = this.#lane();
     answers.accepted += frame(answers.queue, FrameType.REPLY, payload, id, status);
   }
 
@@ -173,9 +183,13 @@ export class Outbound {
       this.accepted++;
       return;
     }
-    const answers = this.#answers ??= new Answers();
+    const answers = this.#lane();
     writeCancel(answers.queue, id);
     answers.accepted++;
+  }
+
+  #lane(): Answers {
+    return this.#answers ??= new Answers(this.#retention !== null);
   }
 
   /**
@@ -184,24 +198,26 @@ export class Outbound {
    */
   take(now: Micros): Uint8Array | null {
     if (!this.#carried) return null;
-    const again = this.#retention?.peek() ?? null;
     const answers = this.#answers;
-    const ahead = answers !== null && answers.queue.pending > 0;
-    const source = again !== null ? null : ahead ? answers.queue : this.#queue;
-    const view = again ?? source!.peek();
+    const again = this.sent < this.everSent;
+    const ahead = again ? this.#nextIsAnswer() : answers !== null && answers.queue.pending > 0;
+    const kept = ahead ? answers!.kept : this.#retention;
+    const source = again ? null : ahead ? answers!.queue : this.#queue;
+    const view = again ? kept!.peek() : source!.peek();
     if (view === null) return null;
     let end = 0;
     while (end < view.length) {
       const size = ownFrameSize(view, end);
       const next = end + size;
       const typeAt = ownTypeAt(view, end);
+      if (again && !ownIsAt(view, typeAt, this.sent)) break; // one of the other lane is between them
       const cost = this.#cost + ownCost(view, typeAt, next);
       if (cost > this.limit || this.sent - this.received >= MAX_UNACKNOWLEDGED) break;
       if (!this.inFlight.open) break;
       if (end > 0 && next > TAKE) break;
-      if (again === null) {
+      if (!again) {
         seal(this.#environment, view, end, typeAt, next, this.sent);
-        if (ahead) answers.leaves(this.sent, size);
+        if (ahead) answers!.leaves(this.sent);
       }
       this.#cost = cost;
       this.sent++;
@@ -212,14 +228,20 @@ export class Outbound {
     this.inFlight.batch(this.sent, now);
     const frames = view.subarray(0, end);
     this.#source = source;
-    if (again !== null) {
-      this.#retention!.advance(end);
+    if (again) {
+      kept!.advance(end);
     } else {
       this.everSent = this.sent;
       this.#taken += end;
-      this.#retention?.keep(frames);
+      kept?.keep(frames);
     }
     return frames;
+  }
+
+  /** Whether the next chunk to leave again is an answer. */
+  #nextIsAnswer(): boolean {
+    const answer = this.#answers?.kept?.peek() ?? null;
+    return answer !== null && ownIsAt(answer, ownTypeAt(answer, 0), this.sent);
   }
 
   /** So many of the bytes taken are with the transport, or were copied. */
@@ -252,20 +274,22 @@ export class Outbound {
     this.#source?.advance(this.#taken); // taken by the transport that is gone; kept, too
     this.#taken = 0;
     this.#source = null;
-    this.#processedTo(processed);
-    this.received = this.sent = received;
+    this.#acknowledged(received, processed);
+    this.sent = received;
     this.#cost = 0;
     this.begin(limit, maxMessage);
     this.inFlight = new InFlight();
-    this.#retention!.rewind(received - processed);
+    this.#retention!.rewind(this.receivedInOrder - this.processedInOrder);
+    this.#answers?.kept?.rewind(0);
   }
 
-  #processedTo(processed: number): void {
-    if (this.#retention !== null && processed > this.processed) {
-      this.#retention.release(processed - this.processed);
-    }
+  #acknowledged(received: number, processed: number): void {
+    const before = this.processedInOrder;
+    this.received = received;
     this.processed = processed;
+    this.#answers?.receivedTo(received);
     this.#answers?.processedTo(processed);
+    if (this.#retention !== null) this.#retention.release(this.processedInOrder - before);
   }
 
   /** The peer acknowledges. Returns whether the positions can be. */
@@ -273,8 +297,7 @@ export class Outbound {
     if (received < this.received || received > this.sent) return false;
     if (processed < this.processed || processed > received) return false;
     if (received > this.received) this.inFlight.acknowledged(received, now);
-    this.received = received;
-    this.#processedTo(processed);
+    this.#acknowledged(received, processed);
     return true;
   }
 
@@ -283,8 +306,10 @@ export class Outbound {
     // Fewer than 2^15 chunks are in flight, so the distance says it all (RFC 9000, A.3).
     const distance = (low - (this.received % 0x1_0000_0000)) >>> 0;
     if (distance > this.sent - this.received) return false;
+    if (distance === 0) return true;
     this.received += distance;
-    if (distance > 0) this.inFlight.acknowledged(this.received, now);
+    this.#answers?.receivedTo(this.received);
+    this.inFlight.acknowledged(this.received, now);
     return true;
   }
 
@@ -314,7 +339,7 @@ export class Outbound {
   /** Bytes held: kept, and waiting. */
   get held(): number {
     const waiting = this.#queue.pending + (this.#answers?.queue.pending ?? 0);
-    return (this.#retention?.bytes ?? 0) + waiting - this.#taken;
+    return this.retained + waiting - this.#taken;
   }
 
   /**
@@ -327,15 +352,12 @@ export class Outbound {
     if (this.#source === this.#queue) queue.advance(this.#taken);
     const views = [...this.#retention?.views() ?? []];
     // Without retention what left is gone, and only what waits is known.
-    const first = views.length > 0 ? this.processed : this.everSent;
+    const first = views.length > 0 ? this.processedInOrder : this.#sentInOrder;
     for (let view = queue.peek(); view !== null; view = queue.peek()) {
       views.push(view);
       queue.advance(view.length);
     }
-    const answers = this.#answers;
-    const inOrder = (position: number): number =>
-      position - (answers === null ? 0 : answers.processed + answers.before(position));
-    return remainder(views, first, received, inOrder);
+    return remainder(views, first, received - (this.#answers?.before(received) ?? 0));
   }
 
   /** What remains of a connection whose session goes on without it: its figures, and nothing to send. */
@@ -346,6 +368,7 @@ export class Outbound {
     copy.everSent = this.everSent;
     copy.received = this.received;
     copy.processed = this.processed;
+    copy.#answers = this.#answers?.remains() ?? null;
     return copy;
   }
 
@@ -361,6 +384,7 @@ export class Outbound {
     copy.inFlight = this.inFlight.clone();
     copy.everSent = this.everSent;
     copy.blocked = this.blocked;
+    copy.blockedAnswer = this.blockedAnswer;
     copy.told = this.told;
     copy.#cost = this.#cost;
     copy.#retention = this.#retention?.clone() ?? null;
@@ -386,6 +410,7 @@ export class Outbound {
       this.limit - this.#cost,
       this.maxMessage,
       this.blocked,
+      this.blockedAnswer,
       this.processedInOrder - this.told,
       this.#source === null ? 0 : this.#source === this.#queue ? 1 : 2,
       this.#taken,

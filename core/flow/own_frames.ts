@@ -26,6 +26,11 @@ export function ownTypeAt(bytes: Uint8Array, at: number): number {
   return at + (first < 0x40 ? 1 : varintForm(first));
 }
 
+/** Whether the chunk whose type stands at `typeAt`, which has left before, has this position. */
+export function ownIsAt(bytes: Uint8Array, typeAt: number, position: number): boolean {
+  return bytes[typeAt + 1] === ((position >>> 8) & 0xff) && bytes[typeAt + 2] === (position & 0xff);
+}
+
 /** Where the payload of the chunk begins whose type stands at `typeAt`. */
 export function ownPayloadAt(bytes: Uint8Array, typeAt: number): number {
   const type = bytes[typeAt]!;

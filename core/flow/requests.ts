@@ -51,7 +51,9 @@ export class Requests {
   #heard = 0;
   #asked: Map<number, Asked> | null = null;
   #owed: Map<number, Owed> | null = null;
-  // Of the chunks that are being put together: what stood in the first.
+  /** Of the owed ones, those that were too many, and whose refusal waits for room. */
+  #refused: number[] = [];
+  // Of the chunks that are being put together: what stood in the first. 0: none are.
   #requestId = 0;
   #remaining = 0;
   #replyId = 0;
@@ -100,8 +102,25 @@ export class Requests {
 
   /** It is whole. */
   arrived(cost: number): { readonly id: number; readonly remaining: number } {
-    (this.#owed ??= new Map()).set(this.#requestId, { cost });
-    return { id: this.#requestId, remaining: this.#remaining };
+    const id = this.#requestId;
+    (this.#owed ??= new Map()).set(id, { cost });
+    this.#requestId = 0;
+    return { id, remaining: this.#remaining };
+  }
+
+  /** How many were too many, and are to be told so. */
+  get refused(): number {
+    return this.#refused.length;
+  }
+
+  /** This one of the peer's is one too many. */
+  refuse(id: number): void {
+    this.#refused.push(id);
+  }
+
+  /** The next one to be told that it was too many. */
+  nextRefused(): number {
+    return this.#refused.shift()!;
   }
 
   /** Whether this one of the peer's is open. */
@@ -118,7 +137,7 @@ export class Requests {
 
   /** The peer takes one back. Returns what is wrong with that, or null. It may have been answered meanwhile. */
   takenBack(id: number): Code | null {
-    return id > this.#heard ? "REQUEST_INVALID" : null;
+    return id < 1 || id > this.#heard ? "REQUEST_INVALID" : null;
   }
 
   /** The first chunk of a reply to one of ours. Returns whether that is open. */
@@ -131,9 +150,11 @@ export class Requests {
 
   /** It is whole. Null: nobody waits for it. */
   replied(): { readonly id: number; readonly status: number } | null {
-    const asked = this.#asked!.get(this.#replyId)!;
-    this.#asked!.delete(this.#replyId);
-    return asked.cancelled ? null : { id: this.#replyId, status: this.#status };
+    const id = this.#replyId;
+    const asked = this.#asked!.get(id)!;
+    this.#asked!.delete(id);
+    this.#replyId = 0;
+    return asked.cancelled ? null : { id, status: this.#status };
   }
 
   /** A copy. */
@@ -145,6 +166,7 @@ export class Requests {
       copy.#asked = new Map([...this.#asked].map(([id, asked]) => [id, { ...asked }]));
     }
     if (this.#owed !== null) copy.#owed = new Map(this.#owed);
+    copy.#refused = this.#refused.slice();
     copy.#requestId = this.#requestId;
     copy.#remaining = this.#remaining;
     copy.#replyId = this.#replyId;
@@ -158,6 +180,9 @@ export class Requests {
       `${this.#last - id}:${accepted - order}${cancelled ? "!" : ""}`
     );
     const owed = [...this.#owed ?? []].map(([id, { cost }]) => `${this.#heard - id}:${cost}`);
-    return `${asked.join(" ")}|${owed.join(" ")}`;
+    const refused = this.#refused.map((id) => this.#heard - id);
+    const request = this.#requestId === 0 ? "" : `${this.#heard - this.#requestId}:${this.#remaining}`;
+    const reply = this.#replyId === 0 ? "" : `${this.#last - this.#replyId}:${this.#status}`;
+    return `${asked.join(" ")}|${owed.join(" ")}|${refused.join(" ")}|${request}|${reply}`;
   }
 }

@@ -2,7 +2,8 @@
  * What outlives a connection: both directions' messages and the grant to go on with them (docs/PROTOCOL.md, section 4.2).
  *
  * A session has positions: counts of chunks per direction. `received` is what arrived in order; a resume replays from there, so nothing is
- * lost and nothing comes twice. `processed` is what the application has finished; up to there nothing is kept any more.
+ * lost and nothing comes twice. `processed` is what the application has finished; up to there nothing is kept any more, and answers only up to
+ * what was received.
  *
  * Rules: at most one connection at a time carries it. Without a grant it dies with its connection. Nothing here knows a clock.
  *
@@ -83,6 +84,7 @@ export class SessionState {
   anew(options: ResolvedConnection, environment: Environment): SessionState {
     const next = SessionState.begin(options, environment);
     next.outbound.blocked = this.outbound.blocked;
+    next.outbound.blockedAnswer = this.outbound.blockedAnswer;
     return next;
   }
 
@@ -97,7 +99,7 @@ export class SessionState {
     const { outbound, inbound } = this;
     return {
       received: inbound.received,
-      firstRetained: outbound.processed,
+      firstRetained: outbound.firstRetained,
       sent: outbound.everSent,
       processed: inbound.processed,
     };
@@ -109,7 +111,7 @@ export class SessionState {
    */
   fits(peer: Positions): boolean {
     const { outbound, inbound } = this;
-    return outbound.processed <= peer.received && peer.received <= outbound.everSent &&
+    return outbound.firstRetained <= peer.received && peer.received <= outbound.everSent &&
       peer.firstRetained <= inbound.received && inbound.received <= peer.sent &&
       outbound.processed <= peer.processed && peer.processed <= peer.received;
   }

@@ -32,19 +32,18 @@ function joined(parts: readonly Uint8Array[]): Uint8Array {
 /**
  * Reads frames in order.
  *
- * @param views the frames, those that left first
- * @param first the position of the first
- * @param received the peer's: what ends behind it never arrived
- * @param orderOf the place of a message that ends at this position in the order of messages
+ * @param views the frames of messages and requests, those that left first
+ * @param first the place of the first in their order
+ * @param received how far the peer received, in that order: what ends behind it never arrived
  */
 export function remainder(
   views: Iterable<Uint8Array>,
   first: number,
   received: number,
-  orderOf: (position: number) => number,
 ): Remainder {
   const found: Remainder = { messages: [], unsentRequests: [] };
   let parts: Uint8Array[] = [];
+  let whole = false;
   let position = first;
   let request = 0;
   for (const view of views) {
@@ -55,14 +54,17 @@ export function remainder(
       const kind = type & 0xfc;
       position++;
       if (kind === FrameType.DATA) {
-        parts.push(view.subarray(ownPayloadAt(view, typeAt), end - CRC_BYTES));
-        if ((type & LAST) !== 0) {
+        if ((type & FIRST) !== 0) whole = true;
+        if (whole) parts.push(view.subarray(ownPayloadAt(view, typeAt), end - CRC_BYTES));
+        // A peer that has processed its beginning has finished it.
+        if (whole && (type & LAST) !== 0) {
           found.messages.push({
             bytes: joined(parts),
-            position: orderOf(position),
+            position,
             state: position <= received ? "maybeDelivered" : "unsent",
           });
           parts = [];
+          whole = false;
         }
       } else if (kind === FrameType.REQUEST) {
         if ((type & FIRST) !== 0) request = readVarint(view, typeAt + 3, end);

@@ -350,7 +350,7 @@ export class Subject {
 
   #seen(event: ConnectionEvent): void {
     if (this.events.at(-1)?.type === "closed") throw new Error(`${event.type} after closed`);
-    this.events.push(event.type === "message" ? { ...event, bytes: event.bytes.slice() } : { ...event });
+    this.events.push("bytes" in event ? { ...event, bytes: event.bytes.slice() } : { ...event });
     if (event.type !== "message") return;
     this.messages.push(new TextDecoder().decode(event.bytes));
     if (this.consumes) this.connection.consumed(event.position, this.now);

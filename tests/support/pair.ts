@@ -309,7 +309,7 @@ export class Pair {
   }
 
   #seen(side: Side, event: ConnectionEvent): void {
-    const kept = event.type === "message" ? { ...event, bytes: event.bytes.slice() } : { ...event };
+    const kept = "bytes" in event ? { ...event, bytes: event.bytes.slice() } : { ...event };
     side.events.push({ at: this.now, event: kept });
     if (event.type === "message") {
       side.messages.push(event.bytes.slice());
