@@ -84,6 +84,11 @@ export class Program {
     return new Program(child, `${name} ${args.join(" ")} on ${runtime}`);
   }
 
+  /** Its process. */
+  get pid(): number {
+    return this.#child.pid!;
+  }
+
   #read(text: string): void {
     const lines = (this.#rest + text).split("\n");
     this.#rest = lines.pop()!;

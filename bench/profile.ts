@@ -1,27 +1,48 @@
 /**
- * Where a server's time goes: the functions with the most time of their own while it echoes.
+ * Where a server's time goes while it echoes: the functions with the most time of their own.
  *
  *   tsx bench/profile.ts [--runtime node|deno|bun] [--subject NAME] [--size BYTES] [--burst COUNT] [--ms TIME] [--top COUNT]
  *
- * By the sampling profiler of the runtime. Shares are of the time in which the server was not idle; times a message are
- * made of the CPU time of the process. Built sources are plain JavaScript, so names and lines are theirs.
+ * Where Linux's `perf` is there and may count, the processor is sampled, the kernel and the runtime's own code included, and instructions
+ * and cycles a message are counted: instructions hardly depend on what else the machine does, so they tell two versions apart when times
+ * do not. Without it, the runtime's sampling profiler. Sources are built to plain JavaScript, so lines are not those of the sources. Bun's
+ * functions have no names here.
  *
  * @module
  */
 
-import { basename } from "node:path";
+import { spawn, spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { type Runtime, RUNTIMES } from "../tests/support/runtimes.ts";
 import { build } from "./build.ts";
-import type { Ran } from "./programs/load.ts";
+import type { Program } from "./process.ts";
+import type { Ran, Run } from "./programs/load.ts";
 import type { Profile } from "./programs/profiler.ts";
 import { Contest } from "./suite.ts";
 
+const { values } = parseArgs({
+  options: {
+    runtime: { type: "string", default: "node" },
+    subject: { type: "string", default: "heartwire, volatile" },
+    size: { type: "string", default: "64" },
+    burst: { type: "string", default: "200" },
+    ms: { type: "string", default: "3000" },
+    top: { type: "string", default: "30" },
+  },
+});
+const [size, ms, top] = [Number(values.size), Number(values.ms), Number(values.top)];
+const large = size > 4_096;
+
+/** Shares of time, 0 .. 1, by function. */
+type Shares = readonly (readonly [name: string, share: number])[];
+
 const IDLE = new Set(["(idle)", "(root)"]);
 
-/** Time of each function's own, us, and of all that was not idle. */
-function ownTimes(profile: Profile): { times: Map<string, number>; busy: number } {
+function sharesOf(profile: Profile): Shares {
   const names = new Map(profile.nodes.map(({ id, callFrame: { functionName, url, lineNumber } }) => {
     const place = url === "" ? "" : ` ${basename(url)}:${lineNumber + 1}`;
     return [id, { name: functionName, text: `${functionName || "(anonymous)"}${place}` }];
@@ -35,43 +56,108 @@ function ownTimes(profile: Profile): { times: Map<string, number>; busy: number 
     busy += span;
     times.set(text, (times.get(text) ?? 0) + span);
   }
-  return { times, busy };
+  return [...times].map(([name, time]) => [name, time / busy] as const);
 }
 
-const { values } = parseArgs({
-  options: {
-    runtime: { type: "string", default: "node" },
-    subject: { type: "string", default: "heartwire, volatile" },
-    size: { type: "string", default: "64" },
-    burst: { type: "string", default: "200" },
-    ms: { type: "string", default: "3000" },
-    top: { type: "string", default: "30" },
-  },
-});
+const canCount = spawnSync("perf", ["stat", "-e", "instructions", "true"]).status === 0;
+
+/** Runs `perf` on a process while something else goes on, and gives what it wrote. */
+async function perf(args: readonly string[], pid: number, during: () => Promise<void>): Promise<string> {
+  const child = spawn("perf", [...args, "-p", String(pid)], { stdio: ["ignore", "pipe", "pipe"] });
+  let text = "";
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk: Buffer) => text += chunk);
+  const exit = new Promise<void>((resolve) => child.once("close", () => resolve()));
+  await new Promise((done) => setTimeout(done, 200));
+  await during();
+  child.kill("SIGINT");
+  await exit;
+  return text;
+}
+
+async function sampled(server: Program, load: () => Promise<unknown>): Promise<Shares> {
+  if (!canCount) {
+    await server.call("startProfile");
+    await load();
+    return sharesOf(await server.call<Profile>("stopProfile"));
+  }
+  const folder = mkdtempSync(join(tmpdir(), "heartwire-perf-"));
+  try {
+    const file = join(folder, "data");
+    await perf(["record", "-F", "4999", "-o", file], server.pid, async () => void await load());
+    const { stdout } = spawnSync(
+      "perf",
+      ["report", "--stdio", "-i", file, "--sort", "symbol", "--percent-limit", "0.01"],
+      { encoding: "utf8", maxBuffer: 2 ** 26 },
+    );
+    return [...stdout.matchAll(/^\s*([\d.]+)%\s+\[(.)\]\s+(.+?)\s*$/gm)]
+      .map(([, percent, level, name]) =>
+        [`${level === "k" ? "kernel: " : ""}${shorter(name!)}`, Number(percent) / 100] as const
+      );
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** What kind of code a function is. */
+function kindOf(name: string): string {
+  if (name.startsWith("kernel: ")) return "the kernel";
+  if (/^[*+]/.test(name)) return "JavaScript, optimized";
+  if (/^[~^]/.test(name)) return "JavaScript, not optimized";
+  if (name.startsWith("Builtins_")) return "the engine's built-in functions";
+  if (/^v8::internal::(compiler|maglev|baseline|interpreter)|Parse|Scanner|Bytecode/.test(name)) {
+    return "the engine's compilers";
+  }
+  if (/Scaveng|MarkCompact|Marking|Heap|Sweep|GC|Evacuat/.test(name)) return "the collector";
+  return "all else";
+}
+
+/** The function and its file, of what V8 and compilers of C++ call it. */
+function shorter(name: string): string {
+  return name.replace(/^LazyCompile:|^Function:|^JS:/, "").replace(
+    /file:\/\/\S*\/bench-?\S*?\/|file:\/\/\S*\/(?=[\w.]+:\d)/,
+    "",
+  )
+    .trim().slice(0, 110);
+}
+
 const runtime = RUNTIMES.find((each) => each === values.runtime) as Runtime;
 const built = await build();
 const contest = Contest.start({ runtime, folder: built.folder, quick: false });
 try {
-  const { server, port } = (await contest.serve(values.subject))!;
-  const [size, burst, ms] = [Number(values.size), Number(values.burst), Number(values.ms)];
-  const group = await contest.load.call("open", { name: values.subject, port, size, count: 1 });
-  const load = { group, burst, bursts: size > 4_096 ? 2 : 1, together: 1 };
-  await contest.load.call<Ran>("run", { ...load, ms: 1_000, least: size > 4_096 ? 4_000 : 200_000 });
+  const named = { node: ["--perf-basic-prof"], deno: ["--v8-flags=--perf-basic-prof"], bun: [] }[runtime];
+  const { server, port } = (await contest.serve(values.subject, {}, canCount ? named : []))!;
+  const group = await contest.load.call<number>("open", { name: values.subject, port, size, count: 1 });
+  const run: Run = { group, ms, burst: Number(values.burst), bursts: large ? 2 : 1, together: 1 };
+  const load = (span: number, least = 0): Promise<Ran> =>
+    contest.load.call<Ran>("run", { ...run, ms: span, least });
+  await load(1_000, large ? 8_000 : 600_000);
   const before = await server.call<number>("cpu");
-  const { messages } = await contest.load.call<Ran>("run", { ...load, ms: 1_000 });
-  const cpu = await server.call<number>("cpu") - before;
-  await server.call("startProfile");
-  await contest.load.call<Ran>("run", { ...load, ms });
-  const { times, busy } = ownTimes(await server.call<Profile>("stopProfile"));
-  const each = cpu / messages;
-  console.log(`${values.subject}, ${size} B, ${runtime}: ${each.toFixed(2)} us of CPU a message\n`);
-  const sorted = [...times].sort((a, b) => b[1] - a[1]).slice(0, Number(values.top));
-  for (const [name, time] of sorted) {
-    const share = time / busy;
-    console.log(
-      `${(100 * share).toFixed(1).padStart(5)} %  ${(share * each).toFixed(3).padStart(7)} us  ${name}`,
-    );
+  let messages = 0;
+  const counted = async (): Promise<void> => {
+    messages = (await load(ms / 2)).messages;
+  };
+  const counts = canCount
+    ? await perf(["stat", "-e", "instructions,cycles,context-switches"], server.pid, counted)
+    : (await counted(), "");
+  const each = (await server.call<number>("cpu") - before) / messages;
+  const shares = await sampled(server, () => load(ms));
+  console.log(`${values.subject}, ${size} B, ${runtime}: ${each.toFixed(2)} us of CPU a message`);
+  for (const [, count, name] of counts.matchAll(/^\s*([\d,]+)\s+([\w-]+)/gm)) {
+    console.log(`${(Number(count!.replaceAll(",", "")) / messages).toFixed(2)} ${name} a message`);
   }
+  console.log();
+  const kinds = new Map<string, number>();
+  for (const [name, share] of shares) kinds.set(kindOf(name), (kinds.get(kindOf(name)) ?? 0) + share);
+  const list = (some: Shares): void => {
+    for (const [name, share] of some.toSorted((a, b) => b[1] - a[1]).slice(0, top)) {
+      console.log(
+        `${(100 * share).toFixed(1).padStart(5)} %  ${(share * each).toFixed(3).padStart(7)} us  ${name}`,
+      );
+    }
+  };
+  if (canCount) list([...kinds]);
+  console.log();
+  list(shares);
 } finally {
   await contest.stop();
   built.remove();
