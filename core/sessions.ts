@@ -4,8 +4,8 @@
  * A greater generation wins: the connection that carried the session is superseded at once, wherever it is stuck. Without a connection a
  * session is kept for the resume window, and at most so many, of at most so many bytes, together: the longest without one goes first. What
  * is sent to one meanwhile counts, and is "blocked" where it would go beyond: it must not push out others. One
- * that its client never used, because the dial was given up or cut behind WELCOME, holds nothing and is kept only as long, and as many,
- * as handshakes are.
+ * that its client has not used yet is kept as long, for the client may have read WELCOME and hold messages for it; but it holds nothing, and of
+ * these there are no more than of handshakes.
  *
  * Rules: unknown, expired and wrongly proven sessions are treated alike, with the same work: nobody learns which ids exist. Ids and secrets are
  * random. No step looks at all sessions.
@@ -83,7 +83,7 @@ export class Sessions {
   #held: Map<string, Held> = new Map();
   /** Those without a connection, the longest so first: all wait for equally long. */
   #detached: Map<string, Held> = new Map();
-  /** The same for those that their clients never used. */
+  /** The same for those that their clients have not used yet. */
   #unused: Map<string, Held> = new Map();
   /** What those hold, with what is sent to them meanwhile. */
   #account: Account;
@@ -208,7 +208,7 @@ export class Sessions {
   }
 
   #keepUnused(held: Held, now: Micros): void {
-    held.until = now + toMicros(this.#options.handshakeTimeout);
+    held.until = now + toMicros(this.#options.resumeWindow);
     this.#unused.set(held.key, held);
     for (const oldest of this.#unused.values()) {
       if (this.#unused.size <= this.#options.maxHandshakes) return;

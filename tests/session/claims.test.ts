@@ -352,13 +352,35 @@ describe("what a server keeps of sessions", () => {
       resumed: 500,
       expired: 0,
     });
-    // Those of which the client never used one are kept as long as a handshake may take, and then not at all.
+    // Those that no client has used are kept as long as others are, but of them the latest only.
     assertEquals(desk.server.size, 0);
-    desk.now += 5_001;
+    desk.now += 119_999;
     desk.server.handleTimeout(desk.now);
-    assert(desk.server.deadline() > desk.now + 100_000);
     assertEquals(desk.dial().give(claim(granted, 1_000)).answer, "resumed");
     assertEquals(desk.server.nextOver(), null);
+  });
+
+  it("goes on for a client whose first words were lost, within the window", () => {
+    const begin = (options: ServerOptions = {}): [Desk, Granted] => {
+      const desk = new Desk({ resumeWindow: 60_000, handshakeTimeout: 5_000, maxHandshakes: 3, ...options });
+      const stranger = desk.dial().give(join(preface(), hello({ instance: INSTANCE, generation: 1 }))).hang();
+      return [desk, stranger.granted];
+    };
+    const wait = (desk: Desk, ms: number): void => {
+      desk.now += ms;
+      desk.server.handleTimeout(desk.now);
+    };
+    const [desk, granted] = begin();
+    wait(desk, 59_999);
+    assertEquals(desk.dial().give(claim(granted, 2)).give(ping(1)).answer, "resumed");
+    const [late, missed] = begin();
+    wait(late, 60_000);
+    assertEquals(late.dial().give(claim(missed, 2)).answer, UNKNOWN);
+    const [crowded, pushed] = begin();
+    for (let i = 0; i < 3; i++) {
+      crowded.dial().give(join(preface(), hello({ instance: INSTANCE, generation: 1 }))).hang();
+    }
+    assertEquals(crowded.dial().give(claim(pushed, 2)).answer, UNKNOWN);
   });
 
   it("ends with the window, to the millisecond", () => {
