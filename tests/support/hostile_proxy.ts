@@ -128,7 +128,7 @@ export class HostileProxy {
     if (plan.end === "swallowed") {
       this.ends.swallowed++;
       near.on("data", () => {});
-      return this.#later(plan.linger, () => near.resetAndDestroy());
+      return this.#later(plan.linger, () => reset(near));
     }
     if (plan.end === "delayed") return this.#delay(near, plan);
     this.#join(near, plan, []);
@@ -140,7 +140,7 @@ export class HostileProxy {
     const said: Uint8Array[] = [];
     const onData = (bytes: Uint8Array): void => void said.push(bytes);
     near.on("data", onData);
-    if (towards === "far") this.#later(linger / 2, () => near.resetAndDestroy());
+    if (towards === "far") this.#later(linger / 2, () => reset(near));
     this.#later(linger, () => {
       near.off("data", onData);
       this.#join(near, null, said);
@@ -182,18 +182,18 @@ export class HostileProxy {
   #end(near: net.Socket, far: net.Socket, { end, linger }: Plan): void {
     switch (end) {
       case "reset":
-        near.resetAndDestroy();
-        return void far.resetAndDestroy();
+        reset(near);
+        return reset(far);
       case "resetNear":
-        near.resetAndDestroy();
-        return this.#later(linger, () => far.resetAndDestroy());
+        reset(near);
+        return this.#later(linger, () => reset(far));
       case "resetFar":
-        far.resetAndDestroy();
-        return this.#later(linger, () => near.resetAndDestroy());
+        reset(far);
+        return this.#later(linger, () => reset(near));
       case "silence":
         return this.#later(linger, () => {
-          near.resetAndDestroy();
-          far.resetAndDestroy();
+          reset(near);
+          reset(far);
         });
       case "hangUp":
         near.end();
@@ -207,10 +207,10 @@ export class HostileProxy {
         near.on("data", (bytes) => said.push(bytes));
         // Long enough that something is said, so short that nobody has noticed.
         this.#later(linger / 4, () => {
-          near.resetAndDestroy();
+          reset(near);
           this.#later(linger, () => {
             for (const bytes of said) far.write(bytes);
-            this.#later(20, () => far.resetAndDestroy());
+            this.#later(20, () => reset(far));
           });
         });
       }
@@ -222,7 +222,7 @@ export class HostileProxy {
     if (this.#calm) return;
     this.#calm = true;
     for (const timer of this.#timers) clearTimeout(timer);
-    for (const socket of this.#sockets) socket.resetAndDestroy();
+    for (const socket of this.#sockets) reset(socket);
   }
 
   /** Ends the proxy. */
@@ -231,4 +231,10 @@ export class HostileProxy {
     for (const socket of this.#sockets) socket.destroy();
     return new Promise((resolve) => this.#server.close(() => resolve()));
   }
+}
+
+/** Resets a connection. One that is just ending cannot be: Node 20 would fail with EINVAL and never let go of it. */
+function reset(socket: net.Socket): void {
+  if (socket.writableEnded) socket.destroy();
+  else socket.resetAndDestroy();
 }
