@@ -66,6 +66,8 @@ export class Driver<M extends Machine<E>, E> {
   /** Links with something to write or to do. */
   #touched = new Set<Link<M, E>>();
   readonly #tasks = new Fifo<() => void>();
+  /** They had inputs from tasks. */
+  readonly #unsettled: M[] = [];
   readonly #beforeFlush: (() => void)[] = [];
   readonly #alarms = new Deadlines<Alarm>();
   #draining = false;
@@ -112,19 +114,28 @@ export class Driver<M extends Machine<E>, E> {
 
   /** Has to follow every input: to `machine`, or with null to the owner. */
   done(machine: M | null, now: number): void {
-    if (machine !== null) {
-      this.#owner.settle(machine, now);
-      const link = this.#links.get(machine);
-      if (link !== undefined) this.#touched.add(link);
+    if (this.#draining) {
+      // An input from a handler: the loop below comes to it, and settles once for all that one task gave (0.7 of 8 us an echo).
+      if (machine !== null && this.#unsettled.at(-1) !== machine) this.#unsettled.push(machine);
+      return this.#schedule();
     }
+    if (machine !== null) this.#settle(machine, now);
     this.#drain();
     this.#schedule();
+  }
+
+  #settle(machine: M, now: number): void {
+    this.#owner.settle(machine, now);
+    const link = this.#links.get(machine);
+    if (link !== undefined) this.#touched.add(link);
   }
 
   /** Runs a task when events are drained: the place for handlers that are called synchronously. It must not throw. */
   defer(task: () => void): void {
     this.#tasks.push(task);
-    if (!this.#draining) this.#drain();
+    if (this.#draining) return;
+    this.#drain();
+    this.#schedule();
   }
 
   /** Runs a task once before the next write: for inputs that may be given late and together. It must not throw. */
@@ -146,10 +157,13 @@ export class Driver<M extends Machine<E>, E> {
 
   /** Steps 1 and 2: everything that can be decided is decided, and all events are told. */
   #drain(): void {
-    if (this.#draining) return; // an input from a task or a decision: the loop below comes to it
     this.#draining = true;
     try {
       for (;;) {
+        if (this.#unsettled.length > 0) {
+          const now = this.#clock.now();
+          for (const machine of this.#unsettled.splice(0)) this.#settle(machine, now);
+        }
         const machine = this.#owner.nextDirty();
         if (machine !== null) {
           for (let event = machine.nextEvent(); event !== null; event = machine.nextEvent()) {

@@ -59,3 +59,25 @@ export function namedChunk(
   else sink.reply(type & 0x03, sequence, id, word, payload);
   return null;
 }
+
+/** Where the payload of a REQUEST or REPLY with FIRST begins whose id stands at `at`; behind `end` if its numbers cannot be. */
+export function behindNames(bytes: Uint8Array, at: number, end: number): number {
+  if (readVarint(bytes, at, end) < 0) return end + 1;
+  const next = at + varintForm(bytes[at]!);
+  return readVarint(bytes, next, end) < 0 ? end + 1 : next + varintForm(bytes[next]!);
+}
+
+/** Delivers a whole REQUEST or REPLY that {@link behindNames} found in order, whose sequence stands at `at`. */
+export function deliverNamed(
+  type: number,
+  bytes: Uint8Array,
+  at: number,
+  payload: Uint8Array,
+  sink: FrameSink,
+): void {
+  const sequence = (bytes[at]! << 8) | bytes[at + 1]!;
+  const id = readVarint(bytes, at + 2, bytes.length);
+  const word = readVarint(bytes, at + 2 + varintForm(bytes[at + 2]!), bytes.length);
+  if ((type & 0xfc) === FrameType.REQUEST) sink.request(type & 0x03, sequence, id, word, payload);
+  else sink.reply(type & 0x03, sequence, id, word, payload);
+}

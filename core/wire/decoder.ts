@@ -13,16 +13,18 @@
 
 import type { Environment } from "../environment.ts";
 import { decodeBody } from "./bodies.ts";
-import { namedChunk, volatileFrame } from "./chunks.ts";
+import { behindNames, deliverNamed, namedChunk, volatileFrame } from "./chunks.ts";
 import { checksum, crc32, crc32View, nativeFrom } from "./crc32.ts";
 import { type Fault, fault } from "./fault.ts";
 import { frameSize, LENGTH_SHORT, lengthFault } from "./length.ts";
 import { describeForeign, type Foreign, prefaceDiffers, recogniseForeign } from "./preface.ts";
 import {
   CRC_BYTES,
+  FIRST,
   FrameType,
   HANDSHAKE_FRAME_LIMIT,
   IGNORABLE,
+  LAST,
   MAGIC,
   MAX_CHUNK,
   PREFACE_BYTES,
@@ -37,6 +39,10 @@ export type { FrameSink } from "./sink.ts";
 /** PING and PONG: bytes of body without and with `stalled`. */
 const HEARTBEAT_BODY = 18;
 const STALLED_BODY = 22;
+
+/** A request, and a reply, of one chunk. */
+const WHOLE_REQUEST = FrameType.REQUEST | FIRST | LAST;
+const WHOLE_REPLY = FrameType.REPLY | FIRST | LAST;
 
 /** An unfinished frame's buffer up to this size is kept for the next one. */
 const KEPT_BUFFER = 128;
@@ -172,9 +178,9 @@ export class Decoder {
   }
 
   /**
-   * Delivers DATA frames as long as one follows another and each is whole and in order; returns where that ends. It judges
-   * nothing: what it does not like it leaves to `#frame`. One loop from the length to the sink is worth a tenth of the time of
-   * a 64-byte message on Deno, reading `words` another.
+   * Delivers frames with payloads as long as one follows another and each is whole and in order; returns where that ends. It judges
+   * nothing: what it does not like, and a request or reply of several chunks, it leaves to `#frame`. One loop from the length to the sink is worth
+   * a tenth of the time of a 64-byte message on Deno, reading `words` another; on Node a view that is cut from a plain one costs 0.2 us less.
    */
   #messages(bytes: Uint8Array, words: DataView, from: number, end: number, sink: FrameSink): number {
     const least = this.#nativeFrom;
@@ -185,11 +191,18 @@ export class Decoder {
       if (size < 0 || next > end) break;
       const first = bytes[at]!;
       const typeAt = at + (first < 0x40 ? 1 : varintForm(first));
-      const payloadAt = typeAt + 3;
       const trailerAt = next - CRC_BYTES;
-      const length = trailerAt - payloadAt;
       const type = bytes[typeAt]!;
-      if ((type & 0xfc) !== FrameType.DATA || length < 0 || length > MAX_CHUNK) break;
+      const kind = type & 0xfc;
+      let payloadAt = typeAt + 3;
+      if (kind !== FrameType.DATA) {
+        if (type === FrameType.VOLATILE) payloadAt = typeAt + 1;
+        else if (type === WHOLE_REQUEST || type === WHOLE_REPLY) {
+          payloadAt = behindNames(bytes, payloadAt, trailerAt);
+        } else break;
+      }
+      const length = trailerAt - payloadAt;
+      if (length < 0 || length > MAX_CHUNK) break;
       const payload = bytes.subarray(payloadAt, trailerAt);
       const crc = length < least
         ? crc32View(words, at, trailerAt, 0) | 0
@@ -197,7 +210,13 @@ export class Decoder {
       if (crc !== words.getInt32(trailerAt)) break;
       this.framesDecoded++;
       at = next;
-      sink.data(type & 0x03, (bytes[typeAt + 1]! << 8) | bytes[typeAt + 2]!, payload);
+      if (kind === FrameType.DATA) {
+        sink.data(type & 0x03, (bytes[typeAt + 1]! << 8) | bytes[typeAt + 2]!, payload);
+      } else if (type === FrameType.VOLATILE) {
+        sink.volatile(payload);
+      } else {
+        deliverNamed(type, bytes, typeAt + 1, payload, sink);
+      }
       if (this.#stopped) break;
     }
     return at;
