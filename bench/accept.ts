@@ -19,7 +19,7 @@ const SUBJECTS = ["heartwire", "heartwire, session", RAW, ONE_EACH, "ws"];
 const CORE = "handshake, the core alone, both ends";
 
 function plan({ quick }: Context): { count: number; rounds: number; core: number } {
-  return quick ? { count: 32, rounds: 2, core: 50 } : { count: 500, rounds: 7, core: 20_000 };
+  return quick ? { count: 32, rounds: 2, core: 50 } : { count: 400, rounds: 7, core: 2_000 };
 }
 
 async function overSockets(context: Context, kept: Rounds): Promise<{ runtime: string; absent: string[] }> {

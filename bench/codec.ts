@@ -24,7 +24,7 @@ const TINY = "in chunks of 1 to 7 bytes";
 
 /** Processes for each group: how an engine compiles and lays out the same program differs by a fifth from start to start. */
 function plan({ quick }: Context): { processes: number; rounds: number; ms: number } {
-  return quick ? { processes: 1, rounds: 2, ms: 1 } : { processes: 3, rounds: 5, ms: 25 };
+  return quick ? { processes: 1, rounds: 2, ms: 1 } : { processes: 2, rounds: 5, ms: 15 };
 }
 
 function marksOf({ runtime }: Context, kept: Rounds): Mark[] {

@@ -33,7 +33,7 @@ const WORK: readonly Work[] = [
     size: 64,
     burst: 200,
     bursts: 1,
-    warmth: 50_000,
+    warmth: 30_000,
     subjects: [
       "heartwire, volatile",
       "heartwire, session",
@@ -68,7 +68,7 @@ const WORK: readonly Work[] = [
 
 /** How long and how often. */
 function plan({ quick }: Context): { ms: number; rounds: number; warm: number } {
-  return quick ? { ms: 15, rounds: 2, warm: 0 } : { ms: 120, rounds: 7, warm: 300 };
+  return quick ? { ms: 15, rounds: 2, warm: 0 } : { ms: 120, rounds: 7, warm: 250 };
 }
 
 async function measure(

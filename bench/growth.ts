@@ -18,7 +18,7 @@ const RAW = "raw socket";
 const BURST = 32;
 const KIB = 1_024;
 const cost = (count: number): string => `echo, 64 B, ${count.toLocaleString("en")} connections`;
-const space = (count: number): string => `resident for each of ${count.toLocaleString("en")} connections`;
+const space = (count: number): string => `heap for each of ${count.toLocaleString("en")} connections`;
 
 function plan(
   { quick, soak }: Context,
@@ -62,8 +62,8 @@ export const growth: Suite = {
         for (const { name, server, port } of contest.contestants) {
           await more(name, port, count);
           if (count > 1) {
-            const { resident } = await server.call<Memory>("memory");
-            kept.add(space(count), name, "KiB", (resident - empty.get(name)!.resident) / (count - 1) / KIB);
+            const { heap } = await server.call<Memory>("memory");
+            kept.add(space(count), name, "KiB", (heap - empty.get(name)!.heap) / (count - 1) / KIB);
           }
           await load(name, 0, least);
         }

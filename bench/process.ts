@@ -19,12 +19,25 @@ export const PINNED: boolean = cpus().length > 1 && spawnSync("taskset", ["-V"])
 const CALL_TIMEOUT = 120_000;
 const STOP_TIMEOUT = 3_000;
 
-/** What a runtime is started with. */
-export const FLAGS: Readonly<Record<Runtime, readonly string[]>> = {
-  node: ["--expose-gc"],
-  deno: ["run", "-A", "--no-check", "--quiet", "--node-modules-dir=manual", "--v8-flags=--expose-gc"],
-  bun: [],
-};
+/** What a runtime is started with. `v8` are flags of V8, where it is the engine. */
+export function flagsOf(runtime: Runtime, v8: readonly string[] = []): string[] {
+  const all = ["--expose-gc", ...v8];
+  switch (runtime) {
+    case "node":
+      return all;
+    case "deno":
+      return [
+        "run",
+        "-A",
+        "--no-check",
+        "--quiet",
+        "--node-modules-dir=manual",
+        `--v8-flags=${all.join(",")}`,
+      ];
+    case "bun":
+      return [];
+  }
+}
 
 interface Pending {
   readonly resolve: (value: unknown) => void;
@@ -63,7 +76,7 @@ export class Program {
    * @param folder the built sources
    * @param name a file of programs/
    * @param core the core that it is pinned to; null: none
-   * @param flags more of them for the runtime
+   * @param v8 flags of V8
    */
   static start(
     folder: string,
@@ -71,10 +84,10 @@ export class Program {
     name: string,
     args: readonly string[],
     core: number | null,
-    flags: readonly string[] = [],
+    v8: readonly string[] = [],
   ): Program {
     const script = join(folder, "bench", "programs", `${name}.js`);
-    const command = [runtimePath(runtime), ...FLAGS[runtime], ...flags, script, ...args];
+    const command = [runtimePath(runtime), ...flagsOf(runtime, v8), script, ...args];
     if (PINNED && core !== null) command.unshift("taskset", "-c", String(core % cpus().length));
     // Packages are found from the repository's folder; see peers/packages.ts.
     const child = spawn(command[0]!, command.slice(1), {

@@ -1,7 +1,7 @@
 /**
- * Where a server's time goes while it echoes: the functions with the most time of their own.
+ * Where a server's time goes while it echoes, or accepts: the functions with the most time of their own.
  *
- *   tsx bench/profile.ts [--runtime node|deno|bun] [--subject NAME] [--size BYTES] [--burst COUNT] [--ms TIME] [--top COUNT]
+ *   tsx bench/profile.ts [--runtime node|deno|bun] [--subject NAME] [--size BYTES] [--burst COUNT] [--ms TIME] [--top COUNT] [--accept]
  *
  * Where Linux's `perf` is there and may count, the processor is sampled, the kernel and the runtime's own code included, and instructions
  * and cycles a message are counted: instructions hardly depend on what else the machine does, so they tell two versions apart when times
@@ -32,10 +32,12 @@ const { values } = parseArgs({
     burst: { type: "string", default: "200" },
     ms: { type: "string", default: "3000" },
     top: { type: "string", default: "30" },
+    accept: { type: "boolean", default: false },
   },
 });
 const [size, ms, top] = [Number(values.size), Number(values.ms), Number(values.top)];
 const large = size > 4_096;
+const unit = values.accept ? "connection" : "message";
 
 /** Shares of time, 0 .. 1, by function. */
 type Shares = readonly (readonly [name: string, share: number])[];
@@ -124,13 +126,23 @@ const runtime = RUNTIMES.find((each) => each === values.runtime) as Runtime;
 const built = await build();
 const contest = Contest.start({ runtime, folder: built.folder, quick: false });
 try {
-  const named = { node: ["--perf-basic-prof"], deno: ["--v8-flags=--perf-basic-prof"], bun: [] }[runtime];
-  const { server, port } = (await contest.serve(values.subject, {}, canCount ? named : []))!;
+  const { server, port } = (await contest.serve(values.subject, {}, canCount ? ["--perf-basic-prof"] : []))!;
   const group = await contest.load.call<number>("open", { name: values.subject, port, size, count: 1 });
   const run: Run = { group, ms, burst: Number(values.burst), bursts: large ? 2 : 1, together: 1 };
-  const load = (span: number, least = 0): Promise<Ran> =>
+  const echo = (span: number, least = 0): Promise<Ran> =>
     contest.load.call<Ran>("run", { ...run, ms: span, least });
-  await load(1_000, large ? 8_000 : 600_000);
+  /** Connections instead of messages. */
+  const accept = async (span: number, least = 0): Promise<Pick<Ran, "messages">> => {
+    const end = performance.now() + span;
+    let messages = 0;
+    for (; performance.now() < end || messages < least; messages += 250) {
+      const more = { name: values.subject, port, size, count: 250 };
+      await contest.load.call("close", await contest.load.call<number>("open", more));
+    }
+    return { messages };
+  };
+  const load = values.accept ? accept : echo;
+  await load(1_000, values.accept ? 3_000 : large ? 8_000 : 600_000);
   const before = await server.call<number>("cpu");
   let messages = 0;
   const counted = async (): Promise<void> => {
@@ -141,9 +153,9 @@ try {
     : (await counted(), "");
   const each = (await server.call<number>("cpu") - before) / messages;
   const shares = await sampled(server, () => load(ms));
-  console.log(`${values.subject}, ${size} B, ${runtime}: ${each.toFixed(2)} us of CPU a message`);
+  console.log(`${values.subject}, ${size} B, ${runtime}: ${each.toFixed(2)} us of CPU a ${unit}`);
   for (const [, count, name] of counts.matchAll(/^\s*([\d,]+)\s+([\w-]+)/gm)) {
-    console.log(`${(Number(count!.replaceAll(",", "")) / messages).toFixed(2)} ${name} a message`);
+    console.log(`${(Number(count!.replaceAll(",", "")) / messages).toFixed(2)} ${name} a ${unit}`);
   }
   console.log();
   const kinds = new Map<string, number>();

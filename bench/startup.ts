@@ -13,7 +13,7 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 import { runtimePath } from "../tests/support/runtimes.ts";
-import { FLAGS } from "./process.ts";
+import { flagsOf } from "./process.ts";
 import { runtimeName } from "./report.ts";
 import type { Mark } from "./report.ts";
 import { type Context, reportOf, ROOT, Rounds, type Suite } from "./suite.ts";
@@ -39,7 +39,7 @@ async function size(file: string): Promise<number> {
 
 /** Times of one start, ms. */
 function start({ runtime }: Context, script: string): { wall: number; cpu: number; name: string } {
-  const { status, stdout, stderr } = spawnSync(runtimePath(runtime), [...FLAGS[runtime], script], {
+  const { status, stdout, stderr } = spawnSync(runtimePath(runtime), [...flagsOf(runtime), script], {
     cwd: ROOT,
     encoding: "utf8",
   });

@@ -99,10 +99,10 @@ export class Contest {
   }
 
   /** Starts a server; null: it does not work on this runtime, which is noted. */
-  async serve(name: string, options: object = {}, flags: readonly string[] = []): Promise<Contestant | null> {
+  async serve(name: string, options: object = {}, v8: readonly string[] = []): Promise<Contestant | null> {
     const { folder, runtime } = this.#context;
     const args = [name, JSON.stringify(options)];
-    const server = Program.start(folder, runtime, "server", args, this.#pinned ? 1 : null, flags);
+    const server = Program.start(folder, runtime, "server", args, this.#pinned ? 1 : null, v8);
     try {
       const port = await server.call<number>("port");
       const contestant = { name, server, port, runtime: await server.call<string>("runtime") };

@@ -23,10 +23,10 @@ export const timers: Suite = {
   name: "timers",
   async run(context: Context) {
     const { quick } = context;
-    const rounds = quick ? 2 : 5;
+    const rounds = quick ? 2 : 3;
     const many = quick ? 1_000 : 100_000;
     const million = quick ? 10_000 : 1_000_000;
-    const times = quick ? 20_000 : 3_000_000;
+    const times = quick ? 20_000 : 1_000_000;
     const kept = new Rounds();
     const program = Program.start(context.folder, context.runtime, "core", [], null);
     try {
@@ -36,7 +36,7 @@ export const timers: Suite = {
         const add = (what: string, subject: string, unit: string, value: number): void => {
           if (round >= 0) kept.add(what, subject, unit, value); // the engine compiles before that
         };
-        const seconds = quick ? 1 : 20;
+        const seconds = quick ? 1 : 10;
         add(PERIOD, OURS, "ms of CPU a second", await call("period", { count: many, seconds }));
         add(TOUCH, OURS, "ns", await call("touch", { count: many, times }));
         add(TOUCH, "of it the heap", "ns", await call("touchHeap", { count: many, times }));
@@ -46,7 +46,7 @@ export const timers: Suite = {
           "ns",
           await call("touchTimeout", { count: many, times: times / 10 }),
         );
-        const beat = { count: quick ? 50 : 2_000, seconds: quick ? 100 : 200 };
+        const beat = { count: quick ? 50 : 500, seconds: 100 };
         add(BEAT, OURS, "us", await call("beats", beat));
       }
       kept.add(
