@@ -250,6 +250,7 @@ export class Sessions {
   /** Gives up all that have no connection. */
   abandon(): void {
     while (this.#detached.size > 0) this.#expireOldest();
+    for (const held of [...this.#unused.values()]) this.#dropUnused(held);
   }
 
   /** When the next session is given up; {@link NEVER} if none waits. */
