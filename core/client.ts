@@ -202,7 +202,7 @@ export class Client {
   #lastDial(reason: DownReason): Micros | null {
     const session = this.#session;
     if (this.#endBy === NEVER || session === null || !session.resumable || !worthAnother(reason)) return null;
-    if (reason.kind === "dialFailed" && session.unconfirmed().length === 0) return null;
+    if (reason.kind === "dialFailed" && session.state.outbound.held === 0) return null;
     const delay = backoff(this.#options.reconnect!, this.#redial.failures, this.#environment);
     return this.#now + delay < this.#endBy ? delay : null;
   }
