@@ -55,9 +55,12 @@ export function systemEnvironment(crc32From: number, hmacFrom = 0): Environment 
   return native === undefined ? always : { ...always, crc32: native, crc32From };
 }
 
+/** On Node the global is a getter, and every message reads the clock. */
+const { performance: monotonic } = globalThis;
+
 /** The runtime's clock. */
 export const systemClock: Clock = {
-  now: () => performance.now(),
+  now: () => monotonic.now(),
   wall: () => Date.now(),
   setTimer: (callback, delay) => setTimeout(callback, delay),
   clearTimer: (timer) => clearTimeout(timer as ReturnType<typeof setTimeout>),

@@ -381,15 +381,8 @@ export class Connection implements Conversation {
 
   /** {@inheritDoc Machine.nextEvent} */
   nextEvent(): ConnectionEvent | null {
-    const { events } = this.#link;
-    if (this.#read === events.length) {
-      if (events.length > 0) events.length = this.#read = 0;
-      return null;
-    }
-    return events[this.#read++]!;
+    return this.#link.events.take();
   }
-
-  #read = 0;
 
   /** {@inheritDoc Machine.socketAction} */
   socketAction(): SocketAction {

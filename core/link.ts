@@ -12,6 +12,7 @@
 import { Copies, Names } from "./canonical.ts";
 import { type Code, CODES } from "./codes.ts";
 import type { Environment } from "./environment.ts";
+import { EventQueue } from "./event_queue.ts";
 import type { Agreement, CloseReason, ConnectionEvent } from "./events.ts";
 import { Inbound } from "./flow/inbound.ts";
 import { Outbound } from "./flow/outbound.ts";
@@ -82,7 +83,7 @@ export class Link {
   wall: { readonly wall: Micros; readonly at: Micros } | null = null;
   /** Two inputs less than this apart hide no stall, us. */
   patience: Micros = NEVER;
-  events: ConnectionEvent[] = [];
+  events: EventQueue<ConnectionEvent> = new EventQueue();
   version = 0;
   /** What outlives this connection; null: nothing does. */
   session: SessionState | null;
@@ -421,7 +422,7 @@ export class Link {
     copy.measures = copy.liveness?.measures ?? this.measures?.clone() ?? null;
     copy.negotiation = this.negotiation?.clone() ?? null;
     copy.checks = this.checks?.clone(this.negotiation!.beat()) ?? null;
-    copy.events = this.events.slice();
+    copy.events = this.events.clone();
     return copy;
   }
 

@@ -11,6 +11,7 @@
 import type { Code } from "../codes.ts";
 import type { Conversation, GoAwayOptions } from "../conversation.ts";
 import { HeartwireError } from "../errors.ts";
+import { EventQueue } from "../event_queue.ts";
 import type { Agreement, CloseReason, ConnectionEvent, Evidence } from "../events.ts";
 import { TURN } from "../liveness/beat.ts";
 import { RoundTrip } from "../liveness/rtt.ts";
@@ -42,8 +43,7 @@ export abstract class StreamConversation implements Conversation {
   protected now: Micros;
   /** Messages given out, as a position. */
   protected received = 0;
-  #events: ConnectionEvent[] = [];
-  #read = 0;
+  #events: EventQueue<ConnectionEvent> = new EventQueue();
   #action: SocketAction = "keep";
   #eof = false;
   #blocked = false;
@@ -409,11 +409,7 @@ export abstract class StreamConversation implements Conversation {
   }
 
   nextEvent(): ConnectionEvent | null {
-    if (this.#read === this.#events.length) {
-      this.#events.length = this.#read = 0;
-      return null;
-    }
-    return this.#events[this.#read++]!;
+    return this.#events.take();
   }
 
   socketAction(): SocketAction {
