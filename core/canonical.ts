@@ -11,6 +11,8 @@
  * @module
  */
 
+import { bytesKey } from "./wire/bytes.ts";
+
 /** The copies that were made of the parts of a machine. */
 export class Copies {
   #made: Map<object, object> = new Map();
@@ -39,7 +41,7 @@ export class Names {
 
   /** The name of something random, equal for equal bytes. */
   of(random: Uint8Array | string): string {
-    const raw = typeof random === "string" ? random : random.join(".");
+    const raw = typeof random === "string" ? random : bytesKey(random);
     const known = this.seen.get(raw);
     const name = known ?? this.seen.size;
     if (known === undefined) this.seen.set(raw, name);
