@@ -126,7 +126,13 @@ const runtime = RUNTIMES.find((each) => each === values.runtime) as Runtime;
 const built = await build();
 const contest = Contest.start({ runtime, folder: built.folder, quick: false });
 try {
-  const { server, port } = (await contest.serve(values.subject, {}, canCount ? ["--perf-basic-prof"] : []))!;
+  const { server, port } = (await contest.serve(
+    values.subject,
+    {},
+    canCount
+      ? ["--perf-basic-prof", "--no-logfile-per-isolate", `--logfile=${join(built.folder, "v8.log")}`]
+      : [],
+  ))!;
   const group = await contest.load.call<number>("open", { name: values.subject, port, size, count: 1 });
   const run: Run = { group, ms, burst: Number(values.burst), bursts: large ? 2 : 1, together: 1 };
   const echo = (span: number, least = 0): Promise<Ran> =>
