@@ -62,14 +62,14 @@ export function helpText(command: CommandName | null, version: string): string {
     for (const [name, { summary }] of Object.entries(COMMANDS)) lines.push(`  ${name.padEnd(9)}${summary}`);
     lines.push("", "options:", ...optionLines(GLOBAL_OPTIONS));
     lines.push("", ...wrap(addressHelp(null), WIDTH));
-    lines.push("", "Try: heartwire serve, and in a second terminal: heartwire ping");
+    lines.push("", "Try: heartwire demo", "Or: heartwire serve, and in a second terminal: heartwire ping");
     lines.push("More: heartwire COMMAND --help");
   } else {
     const { summary, operands, description, options, examples } = COMMANDS[command];
     lines.push(`heartwire ${command}: ${summary}`, "");
-    lines.push(`usage: heartwire ${command} ${operands} [options]`, "");
+    lines.push(`usage: heartwire ${command} ${operands === "" ? "" : `${operands} `}[options]`, "");
     lines.push(...wrap(description.join(" "), WIDTH), "");
-    lines.push(...wrap(addressHelp(command), WIDTH), "");
+    if (operands !== "") lines.push(...wrap(addressHelp(command), WIDTH), "");
     lines.push("options:", ...optionLines(options), "");
     lines.push("examples:", ...examples.map((example) => `  ${example}`));
   }

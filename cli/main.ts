@@ -15,6 +15,7 @@ import { type Invocation, readArguments, type Run } from "./args.ts";
 import type { Command, Outcome } from "./command.ts";
 import { bench } from "./commands/bench.ts";
 import { connect } from "./commands/connect.ts";
+import { demo } from "./commands/demo.ts";
 import { ping } from "./commands/ping.ts";
 import { send } from "./commands/send.ts";
 import { serve } from "./commands/serve.ts";
@@ -25,7 +26,7 @@ import { loadAdapter, version } from "./runtime.ts";
 import type { CommandName } from "./spec.ts";
 import { Stop } from "./stop.ts";
 
-const COMMANDS: Readonly<Record<CommandName, Command>> = { serve, connect, send, ping, bench };
+const COMMANDS: Readonly<Record<CommandName, Command>> = { serve, connect, send, ping, bench, demo };
 
 /** Says what went wrong and what can be done. What is no error of ours is shown whole: it is a bug. */
 function tellError(output: Output, error: unknown): void {

@@ -15,6 +15,8 @@ import { toPrintable, withoutColour } from "./text.ts";
 /** What is needed of `process.stdout` and `process.stderr`. */
 export interface Stream {
   readonly isTTY?: boolean | undefined;
+  readonly columns?: number | undefined;
+  readonly rows?: number | undefined;
   write(chunk: string | Uint8Array, callback?: (error?: Error | null) => void): boolean;
   on(event: "error", listener: (error: Error & { code?: unknown }) => void): unknown;
 }
@@ -57,6 +59,10 @@ export class Output {
   readonly #onClosed: (quietly: boolean) => void;
   readonly #stdoutColour: boolean;
   readonly #stderrColour: boolean;
+  /** Whether the cursor of stdout can be moved. */
+  readonly #movable: boolean;
+  /** Lines of the last {@link redraw}. */
+  #drawn = 0;
   #closed = false;
   /** Writes to stdout that are under way, and who waits for them. */
   #pending = 0;
@@ -69,6 +75,7 @@ export class Output {
     this.#stderr = stderr;
     this.#stdoutColour = wantsColour(env, stdout.isTTY === true);
     this.#stderrColour = wantsColour(env, stderr.isTTY === true);
+    this.#movable = stdout.isTTY === true && env["TERM"] !== "dumb" && !json;
     this.#onClosed = onClosed;
     stdout.on("error", (error) => this.#fail(error));
     stderr.on("error", () => {}); // nobody can be told
@@ -118,6 +125,19 @@ export class Output {
   /** A line of text on stdout. Not with `json`. */
   line(text: string): void {
     if (!this.json) this.#write(`${this.#stdoutColour ? text : withoutColour(text)}\n`);
+  }
+
+  /** Whether stdout is a terminal on which so much can be drawn in place. */
+  drawable(columns: number, rows: number): boolean {
+    return this.#movable && (this.#stdout.columns ?? 0) >= columns && (this.#stdout.rows ?? 0) >= rows;
+  }
+
+  /** Lines on stdout in the place of those of the last call, if there are {@link drawable}. */
+  redraw(lines: readonly string[]): void {
+    const back = this.#drawn === 0 ? "" : `\x1b[${this.#drawn}A\r\x1b[J`;
+    this.#drawn = lines.length;
+    const shown = lines.map((line) => this.#stdoutColour ? line : withoutColour(line));
+    this.#write(`${back}${shown.join("\n")}\n`);
   }
 
   /** A message on stdout as it came, ended as a line. Not with `json`. A terminal gets no control characters of it. */

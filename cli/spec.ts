@@ -12,7 +12,7 @@ import type { HeartbeatPreset } from "../core/liveness/presets.ts";
 import { INTERVAL_MAX, INTERVAL_MIN, MULTIPLIER_MAX } from "../core/wire/registry.ts";
 
 /** The commands. */
-export type CommandName = "serve" | "connect" | "send" | "ping" | "bench";
+export type CommandName = "serve" | "connect" | "send" | "ping" | "bench" | "demo";
 
 /** The protocols that can be spoken. */
 export const PROFILES = ["heartwire", "classic", "plain", "raw"] as const;
@@ -57,6 +57,12 @@ export interface Values {
   /** Bytes. */
   size: number;
   conns: number;
+  /** A second. */
+  rate: number | undefined;
+  /** ms */
+  duration: number | undefined;
+  /** ms; undefined: never. */
+  "kill-every": number | undefined;
 }
 
 /** One option. */
@@ -109,6 +115,9 @@ export const DEFAULTS: Readonly<Values> = Object.freeze({
   long: false,
   size: 64,
   conns: 1,
+  rate: undefined,
+  duration: undefined,
+  "kill-every": undefined,
 });
 
 /** `ping` asks so often, ms, as ping(8) does. */
@@ -116,6 +125,10 @@ export const PING_INTERVAL = 1_000;
 
 /** `bench` makes so many exchanges. */
 export const BENCH_COUNT = 1_000;
+
+/** `bench --kill-every` sends so many messages a second, for so long, ms. */
+export const KILL_RATE = 1_000;
+export const KILL_DURATION = 10_000;
 
 /** One day, ms: no wait is longer. */
 const DAY = 86_400_000;
@@ -350,7 +363,9 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
       "An exchange is a message and its echo. --short opens a connection for each exchange and closes it; --long",
       "makes all of them over one connection, or over --conns of them; with neither, first one, then the other.",
       "The server must echo. Bytes are those of both directions with the protocol's framing and without TCP's and",
-      "IP's headers. Latency is from the dial (--short) or the sending (--long) to the whole echo.",
+      "IP's headers. Latency is from the dial (--short) or the sending (--long) to the whole echo; with --rate, from",
+      "when the exchange was due. --kill-every cuts all connections again and again, and asks what became of",
+      "numbered messages that are sent by the clock meanwhile: exit 1 if one was lost, doubled or out of order.",
     ],
     options: [
       { name: "short", help: "a connection for each exchange" },
@@ -370,6 +385,27 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
       },
       { name: "conns", value: "N", range: [1, 1_000], help: "so many connections at a time; default 1" },
       {
+        name: "rate",
+        value: "N",
+        range: [1, 1_000_000],
+        help:
+          `begin so many exchanges a second, in all; default as many as go, with --kill-every ${KILL_RATE}`,
+      },
+      {
+        name: "duration",
+        value: "MS",
+        range: [1, DAY],
+        help:
+          `begin none after so long; instead of a count or beside it; with --kill-every default ${KILL_DURATION}`,
+      },
+      {
+        name: "kill-every",
+        value: "MS",
+        range: [10, DAY],
+        help:
+          "long sessions that reconnect, over a proxy in this process that cuts every connection so often",
+      },
+      {
         name: "timeout",
         value: "MS",
         range: [1, DAY],
@@ -385,7 +421,21 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
       "heartwire bench --count 200",
       "heartwire bench --short --profile raw --count 200 --conns 4",
       "heartwire bench 127.0.0.1:7433 --long --size 1024 --json",
+      "heartwire bench --kill-every 500 --conns 4 --duration 3000",
     ],
+  },
+  demo: {
+    summary: "ten seconds: a link is cut in silence, and who notices",
+    operands: "",
+    most: 0,
+    description: [
+      "Two clients send messages over links that are cut in silence at the same moment, in this process but over",
+      "real sockets: a heartwire session, and a plain TCP connection. Shows when each notices, and what is lost.",
+      "Exit 0 if the cut was found within the stated time, the session went on and no message was lost, while plain",
+      "TCP noticed nothing; else 1.",
+    ],
+    options: [json, quiet, help, version],
+    examples: ["heartwire demo", "heartwire demo --json"],
   },
 };
 

@@ -9,6 +9,7 @@
 import type { Profile } from "../../adapters/api.ts";
 import type { RoundTripSummary } from "../round_trips.ts";
 import { count, duration } from "../text.ts";
+import type { CutFigures } from "./cuts.ts";
 import type { Measured, Mode } from "./work.ts";
 
 /** What was measured where. */
@@ -69,6 +70,38 @@ function digits(value: number): string {
   return value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2);
 }
 
+function latencyText({ min, p50, p90, p99, max }: RoundTripSummary): string {
+  const values = [min, p50, p90, p99, max].map((value) => value.toFixed(3)).join("/");
+  return `latency min/p50/p90/p99/max = ${values} ms`;
+}
+
+/** What was asked of sessions whose connections are cut. */
+export interface CutSetting {
+  readonly size: number;
+  readonly conns: number;
+  readonly rate: number;
+  readonly killEvery: number;
+  readonly own: boolean;
+}
+
+/** What became of messages while their connections were cut, for a person. */
+export function cutLines(figures: CutFigures, { size, conns, rate, killEvery, own }: CutSetting): string[] {
+  const { sent, exchanges, lost, doubled, disordered, cuts, connectionsCut, reconnects, resumes } = figures;
+  const each = exchanges === 0 ? 0 : figures.cpu / exchanges;
+  return [
+    `${count(conns, "session")}, ${sent} messages of ${size} B, ${rate} a second, in ${
+      duration(figures.elapsed)
+    }; all connections cut every ${duration(killEvery)}`,
+    `  ${
+      count(exchanges, "echo", "echoes")
+    } came back: ${lost} lost, ${doubled} doubled, ${disordered} out of order`,
+    `  ${count(cuts, "cut")} of ${count(connectionsCut, "connection")}, ${count(reconnects, "reconnect")}, ` +
+    `of which ${resumes} resumed the session`,
+    ...(figures.latency === null ? [] : [`  ${latencyText(figures.latency)}, cuts included`]),
+    `  ${each.toFixed(3)} ms CPU a message and its echo (${own ? "client, server" : "client"} and the proxy)`,
+  ];
+}
+
 /** The figures for a person. */
 export function figureLines(figures: Figures, { mode, profile, size, conns }: Setting): string[] {
   const { exchanges, connections, latency, cpuOf } = figures;
@@ -79,11 +112,7 @@ export function figureLines(figures: Figures, { mode, profile, size, conns }: Se
       digits(figures.connectionsPerSecond)
     } connections/s`,
   ];
-  if (latency !== null) {
-    const { min, p50, p90, p99, max } = latency;
-    const values = [min, p50, p90, p99, max].map((value) => value.toFixed(3)).join("/");
-    lines.push(`  latency min/p50/p90/p99/max = ${values} ms`);
-  }
+  if (latency !== null) lines.push(`  ${latencyText(latency)}`);
   lines.push(
     `  a message and its echo: ${digits(figures.bytesPerMessage)} B with framing, without TCP/IP headers; ` +
       `${digits(figures.roundTripsPerMessage)} round trips (computed); ` +

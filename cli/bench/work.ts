@@ -18,6 +18,7 @@ import {
 import { UsageError } from "../exit.ts";
 import { RoundTrips, type RoundTripSummary } from "../round_trips.ts";
 import type { Adapter } from "../runtime.ts";
+import { sleep } from "../stop.ts";
 import * as text from "../text.ts";
 
 /** How connections are used. */
@@ -34,6 +35,10 @@ export interface Task {
   readonly size: number;
   /** Connections at a time. */
   readonly conns: number;
+  /** Exchanges that begin in a second, in all; null: each worker begins the next when it has finished one. */
+  readonly rate: number | null;
+  /** None begins after so long, ms. */
+  readonly duration: number;
   /** Give up when nothing moved for so long, ms. */
   readonly timeout: number;
   /** Ends the work early, in good order; what was done counts. */
@@ -70,6 +75,7 @@ class Worker {
   #bytesSent = 0;
   #bytesReceived = 0;
   #movedAt = 0;
+  #startedAt = 0;
   #over = false;
 
   constructor(adapter: Adapter, task: Task) {
@@ -83,7 +89,7 @@ class Worker {
     const { conns, count } = this.#task;
     const given = new AbortController();
     const cpu = cpuMs();
-    const started = this.#movedAt = performance.now();
+    const started = this.#startedAt = this.#movedAt = performance.now();
     const stalled = this.#watch(given.signal);
     const once = { once: true, signal: given.signal };
     this.#task.signal.addEventListener("abort", () => {
@@ -128,15 +134,29 @@ class Worker {
 
   /** Whether there is an exchange to make; if so, it is the caller's. */
   #claim(): boolean {
-    if (this.#started === this.#task.count || this.#task.signal.aborted || this.#over) return false;
+    const { count, duration, rate, signal } = this.#task;
+    if (this.#started === count || signal.aborted || this.#over) return false;
+    const due = rate === null ? 0 : this.#started * 1_000 / rate;
+    if (Math.max(due, performance.now() - this.#startedAt) >= duration) return false;
     this.#started++;
     return true;
+  }
+
+  /** Waits until the exchange that was claimed last is due; since then it takes time, whatever kept its worker. */
+  async #due(): Promise<number> {
+    const { rate, signal } = this.#task;
+    const now = performance.now();
+    if (rate === null) return now;
+    const due = this.#startedAt + (this.#started - 1) * 1_000 / rate;
+    if (due > now) await sleep(due - now, signal);
+    this.#movedAt = Math.max(this.#movedAt, due);
+    return Math.min(due, performance.now()); // timers may be early
   }
 
   async #work(): Promise<void> {
     const { mode, signal } = this.#task;
     while (this.#claim()) {
-      const dialled = performance.now();
+      const dialled = await this.#due();
       let session: Session;
       try {
         session = await this.#adapter.connect(this.#task.address, { ...this.#task.options, signal });
@@ -150,7 +170,7 @@ class Worker {
       try {
         const replies = session.messages();
         await this.#exchange(session, mode === "short" ? dialled : performance.now(), replies);
-        while (mode === "long" && this.#claim()) await this.#exchange(session, performance.now(), replies);
+        while (mode === "long" && this.#claim()) await this.#exchange(session, await this.#due(), replies);
       } catch (error) {
         if (!signal.aborted) throw error;
       }

@@ -7,11 +7,13 @@ import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { readArguments } from "../../cli/args.ts";
 import {
   comparison,
+  cutLines,
   figureLines,
   figuresOf,
   roundTripsOfConnection,
   type Setting,
 } from "../../cli/bench/figures.ts";
+import { type CutFigures, Ledger } from "../../cli/bench/cuts.ts";
 import type { Measured } from "../../cli/bench/work.ts";
 
 const SHORT: Setting = { mode: "short", profile: "raw", size: 64, conns: 2, tcp: true, own: true };
@@ -24,6 +26,35 @@ const MEASURED: Measured = {
 const NOTHING: Measured = {
   ...{ exchanges: 0, connections: 0, elapsed: 0, cpu: 1, bytesSent: 0, bytesReceived: 0, latency: null },
 };
+
+describe("bench under cuts", () => {
+  it("knows what came once, again, late or never", () => {
+    const ledger = new Ledger();
+    for (let number = 0; number < 6; number++) assertEquals(ledger.send(10 * number), number);
+    assertEquals([ledger.receive(0), ledger.receive(2), ledger.receive(1), ledger.receive(2)], [
+      0,
+      20,
+      10,
+      null,
+    ]);
+    assertEquals([ledger.receive(4), ledger.receive(9)], [40, null]);
+    assertEquals([ledger.sent, ledger.missing, ledger.doubled, ledger.disordered], [6, 2, 2, 1]);
+  });
+
+  it("tells what became of messages", () => {
+    const figures: CutFigures = {
+      ...{ sent: 1_000, exchanges: 998, lost: 2, doubled: 0, disordered: 1, cuts: 1, connectionsCut: 2 },
+      ...{ reconnects: 2, resumes: 1, latency: null, elapsed: 1_000, cpu: 499 },
+    };
+    const lines = cutLines(figures, { size: 64, conns: 2, rate: 1_000, killEvery: 500, own: true });
+    assertEquals(lines, [
+      "2 sessions, 1000 messages of 64 B, 1000 a second, in 1.0 s; all connections cut every 500 ms",
+      "  998 echoes came back: 2 lost, 0 doubled, 1 out of order",
+      "  1 cut of 2 connections, 2 reconnects, of which 1 resumed the session",
+      "  0.500 ms CPU a message and its echo (client, server and the proxy)",
+    ]);
+  });
+});
 
 describe("bench", () => {
   it("computes the round trips of a connection", () => {

@@ -14,6 +14,8 @@ import { Ways } from "../../cli/ways.ts";
 class Sink implements Stream {
   written = "";
   readonly isTTY: boolean;
+  readonly columns = 100;
+  readonly rows = 40;
   /** Callbacks of writes, when they are to wait. */
   readonly held: (() => void)[] = [];
   hold = false;
@@ -74,6 +76,21 @@ describe("output", () => {
     sayAll(output);
     assertEquals(stdout.written, "line\nmessage\n");
     assertEquals(stderr.written, "note\nheartwire: error\nhint\n");
+  });
+
+  it("draws in place on a terminal that is large enough, and nowhere else", () => {
+    const { output, stdout } = make({ tty: true });
+    assertEquals([output.drawable(100, 40), output.drawable(101, 40), output.drawable(100, 41)], [
+      true,
+      false,
+      false,
+    ]);
+    output.redraw(["one", "two"]);
+    output.redraw(["three"]);
+    assertEquals(stdout.written, "one\ntwo\n\x1b[2A\r\x1b[Jthree\n");
+    for (const other of [{}, { tty: true, json: true }, { tty: true, env: { TERM: "dumb" } }]) {
+      assert(!make(other).output.drawable(10, 10), JSON.stringify(other));
+    }
   });
 
   it("is NDJSON and errors with json", () => {

@@ -50,7 +50,19 @@ describe("examples of --help", { skip: process.platform === "win32" ? "needs a s
       const cli = new Cli(["sh", "-c", example.replaceAll("127.0.0.1:7433", address)], { env });
       t.after(() => cli.kill());
       assertEquals((await cli.end()).code, 0, cli.stderr);
-      assertMatch(cli.stdout, /messages\/s|"messagesPerSecond"/);
+      assertMatch(cli.stdout, /messages\/s|"messagesPerSecond"|0 lost/);
+    }
+  });
+
+  it("of demo", async (t) => {
+    const examples = examplesOf("demo").map((example) => {
+      const cli = new Cli(["sh", "-c", example], { env });
+      t.after(() => cli.kill());
+      return cli;
+    });
+    for (const cli of examples) {
+      assertEquals((await cli.end()).code, 0, cli.stdout);
+      assertMatch(cli.stdout, /: 0 lost|"held":true/);
     }
   });
 

@@ -64,7 +64,15 @@ describe("README.md", () => {
     const lines = [...block.matchAll(/^npx heartwire (.*?)\s*(?:#.*)?$/gm)].map((match) =>
       match[1]!.split(/\s+/)
     );
-    assertEquals(lines.map((words) => words[0]), ["serve", "ping", "connect", "send", "bench"]);
+    assertEquals(lines.map((words) => words[0]), [
+      "demo",
+      "serve",
+      "ping",
+      "connect",
+      "send",
+      "bench",
+      "bench",
+    ]);
     const port = await freePort();
     const start = (words: readonly string[]): Run => {
       const args = words.map((word) => word.replace("7433", String(port)));
@@ -72,12 +80,14 @@ describe("README.md", () => {
       child.stdin.end();
       return examples.follow(child, words.join(" "));
     };
-    const server = start([...lines[0]!, `127.0.0.1:${port}`]);
+    const server = start(["serve", `127.0.0.1:${port}`]);
     await listening(port);
-    for (const words of lines.slice(1)) {
-      const command = start(words);
-      assertEquals(await command.exit, 0, `${words.join(" ")}\n${command.output}`);
-    }
+    await Promise.all(
+      lines.filter(([name]) => name !== "serve").map(async (words) => {
+        const command = start(words);
+        assertEquals(await command.exit, 0, `${words.join(" ")}\n${command.output}`);
+      }),
+    );
     server.child.kill("SIGINT");
     assertEquals(await server.exit, 130, server.output);
   });
