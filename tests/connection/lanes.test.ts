@@ -81,7 +81,7 @@ describe("the lane of answers", () => {
     const flush = (): number => {
       for (let done = 0;; done++) {
         if (waiting.length === 0) return done;
-        const payload = new TextEncoder().encode(text(`${waiting[0]}`, 3_000));
+        const payload = new TextEncoder().encode(text(`${waiting[0]}`, 6_000));
         if (server.side.connection.reply(waiting[0]!, 0, payload, pair.now) === "blocked") {
           blocked++;
           return done;
@@ -102,7 +102,7 @@ describe("the lane of answers", () => {
     });
     assertEquals(
       client.got.map(({ text }) => text),
-      Array.from({ length: 40 }, (_, i) => text(`${i + 1}`, 3_000)),
+      Array.from({ length: 40 }, (_, i) => text(`${i + 1}`, 6_000)),
     );
     assertGreater(blocked, 5);
     assertEquals([inVain, server.side.of("writable").length], [0, blocked]);

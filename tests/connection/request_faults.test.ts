@@ -226,6 +226,18 @@ describe("a peer that breaks the rules of requests", () => {
   });
 });
 
+describe("what is acknowledged by a heartbeat alone", () => {
+  it("is not taken for a message when it was an answer", () => {
+    const it = subject();
+    it.give(request(0, 1)).act((connection, now) => connection.reply(1, 0, craft.text("!"), now));
+    it.act((connection, now) => connection.send(craft.text("m"), now));
+    it.give(craft.ping(2, { received: 1 }));
+    assertEquals(it.connection.stats().acknowledged, 0);
+    it.give(craft.ping(3, { received: 2 }));
+    assertEquals(it.connection.stats().acknowledged, 1);
+  });
+});
+
 describe("random frames of requests", () => {
   /** One life: mostly right, now and then not. Returns how it ended. */
   function live(seed: number): string {

@@ -95,6 +95,22 @@ describe("between two connections", () => {
     }
   });
 
+  it("the connection that ended keeps its figures, in the order of messages and requests", () => {
+    for (const side of SIDES) {
+      const other: Side = side === "client" ? "server" : "client";
+      const world = new World();
+      const asking = new Asking(world);
+      world.run(100);
+      const connection = world.session(side)!.connection!;
+      for (let i = 0; i < 3; i++) asking.ask(other, `${i}`);
+      world.post(side, "message");
+      world.run(100);
+      world.resetAll();
+      const { accepted, acknowledged, processed } = connection.stats();
+      assertEquals([accepted, acknowledged, processed], [1, 1, 1], side);
+    }
+  });
+
   it("writable follows what was blocked over the one and is answered over the next", () => {
     const world = new World({}, { sendBuffer: 3_000 });
     const asking = new Asking(world);

@@ -185,6 +185,10 @@ export class Asking {
       case "reply":
         this.#replied(end, event.id, event.status, decoder.decode(event.bytes));
         return this.world.later(0, () => this.#flush(side));
+      case "fault":
+        // Nobody breaks the protocol; a transport may end inside a frame.
+        if (event.code === "TRUNCATED" || event.code === "SUPERSEDED") return;
+        return this.onWrong(`${side}: ${event.code}, ${event.text}`);
       case "cancelled":
         return void this.takenBack[side].push(`${event.id}`);
       case "writable":
