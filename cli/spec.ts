@@ -49,6 +49,8 @@ export interface Values {
   http: number | undefined;
   /** ms; undefined leaves the library's default. */
   "resume-window": number | undefined;
+  /** PINGs a second; undefined: no limit. */
+  "heartbeat-budget": number | undefined;
   repeats: (typeof REPEATS)[number];
   /** ms */
   idle: number;
@@ -109,6 +111,7 @@ export const DEFAULTS: Readonly<Values> = Object.freeze({
   count: undefined,
   http: undefined,
   "resume-window": undefined,
+  "heartbeat-budget": undefined,
   repeats: "reject",
   idle: 1_000,
   short: false,
@@ -239,6 +242,14 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
         help:
           "for how long a session without a connection is kept for a client that reconnects; 0: not at all; " +
           "default 120000",
+      },
+      {
+        name: "heartbeat-budget",
+        value: "N",
+        range: [1, 1_000_000_000],
+        help:
+          "heartbeats a second from all clients together at most: they are told to beat more slowly, and " +
+          "refused where that is not enough; default no limit",
       },
       profile,
       {

@@ -57,6 +57,7 @@ class Serving {
     }, {
       ...protocolOptions(values),
       ...(values["resume-window"] === undefined ? {} : { resumeWindow: values["resume-window"] }),
+      ...(values["heartbeat-budget"] === undefined ? {} : { heartbeatBudget: values["heartbeat-budget"] }),
       observe: (_session, event) => this.#metrics.observe(event),
       onHandlerError: (error, session) => {
         const whose = session === null ? "a handler" : `the handler of ${text.addressText(session.remote)}`;

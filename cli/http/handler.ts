@@ -16,9 +16,12 @@ const TEXT = "text/plain; charset=utf-8";
 export function makeFetch(metrics: Metrics, stats: () => ServerStats): FetchHandler {
   const started = performance.now();
   const health = (): Response => {
-    const { open, handshakes } = stats();
+    const { open, handshakes, sessions, heartbeatBudget, heartbeatRate } = stats();
     const uptime = Math.round((performance.now() - started) / 1_000);
-    return Response.json({ status: "ok", sessions: open, handshakes, uptime });
+    return Response.json({
+      ...{ status: "ok", sessions: open, detached: sessions?.detached ?? 0, handshakes, uptime },
+      ...(heartbeatBudget === Infinity ? {} : { heartbeatBudget, heartbeatRate }),
+    });
   };
   const pages: Readonly<Record<string, () => Response>> = {
     "/health": health,

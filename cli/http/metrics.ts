@@ -38,9 +38,11 @@ export class Metrics {
   #roundTrips = 0;
   #roundTripSum = 0;
   #missed = 0;
+  #opened = 0;
 
   /** A session opened. */
   opened(session: Session): void {
+    this.#opened++;
     this.#live.add(session);
   }
 
@@ -74,7 +76,14 @@ export class Metrics {
     out.sample("connections", server.handshakes, { state: "handshake" });
     out.sample("connections", server.transports - server.open - server.handshakes, { state: "ending" });
     out.counter("connections_accepted_total", "Connections accepted.", server.accepted);
-    out.counter("sessions_opened_total", "Sessions that began.", server.opened);
+    out.counter(
+      "connections_opened_total",
+      "Connections whose handshake was completed, those included that went on with a session.",
+      server.opened,
+    );
+    out.counter("sessions_opened_total", "Sessions that began.", this.#opened);
+    sessionMetrics(out, server);
+    budgetMetrics(out, server);
     out.labelled("connections_refused_total", "Connections refused, by reason.", server.refused);
     out.labelled("connections_ended_total", "Connections that ended, by reason.", server.ended);
     const sums = this.#past.slice();
@@ -112,6 +121,37 @@ export class Metrics {
   }
 }
 
+/** Sessions that outlive connections, when any do. */
+function sessionMetrics(out: Writer, { sessions }: ServerStats): void {
+  if (sessions === null) return;
+  out.metric("sessions", "gauge", "Sessions that can be resumed, with a connection and without.");
+  out.sample("sessions", sessions.attached, { state: "attached" });
+  out.sample("sessions", sessions.detached, { state: "detached" });
+  out.gauge(
+    "sessions_detached_bytes",
+    "Bytes that sessions without a connection hold.",
+    sessions.detachedBytes,
+  );
+  out.counter(
+    "sessions_resumed_total",
+    "Times that a session went on over another connection.",
+    sessions.resumed,
+  );
+  out.counter(
+    "sessions_expired_total",
+    "Sessions whose clients did not come back in time.",
+    sessions.expired,
+  );
+}
+
+/** The heartbeat budget, when there is one. */
+function budgetMetrics(out: Writer, { heartbeatBudget, heartbeatRate, waiting }: ServerStats): void {
+  if (heartbeatBudget === Infinity) return;
+  out.gauge("heartbeat_budget", "Heartbeats a second that clients may send in all.", heartbeatBudget);
+  out.gauge("heartbeat_rate", "Heartbeats a second that clients may send by what is agreed.", heartbeatRate);
+  out.gauge("heartbeat_budget_waiting", "Handshakes that wait for room in the budget.", waiting);
+}
+
 /** Writes the text format. */
 class Writer {
   text = "";
@@ -127,6 +167,11 @@ class Writer {
 
   counter(name: string, help: string, value: number): void {
     this.metric(name, "counter", help);
+    this.sample(name, value);
+  }
+
+  gauge(name: string, help: string, value: number): void {
+    this.metric(name, "gauge", help);
     this.sample(name, value);
   }
 
