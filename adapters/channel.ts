@@ -44,9 +44,14 @@ export class Channel {
     this.lastReason = reason;
   }
 
-  /** Whether what is sent now can leave over the next connection. */
-  get goesOn(): boolean {
+  /** Whether the session itself goes on over the next connection. */
+  get resumes(): boolean {
     return this.ended === null && this.core !== null && this.core.resumable;
+  }
+
+  /** Whether what is sent now can leave over the next connection, in this session or in the one that begins there. */
+  get goesOn(): boolean {
+    return this.ended === null && this.core !== null && this.core.accepts;
   }
 
   /** Whether the application may send now. */

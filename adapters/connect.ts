@@ -140,8 +140,25 @@ class Dialer implements SessionHost {
         this.#dials.delete(action.attempt);
         return cancel?.();
       }
+      case "hold":
+        return this.driver.hold(action.connection);
+      case "release":
+        return this.driver.release(action.connection);
+      case "drop":
+        return this.#replaced(action.connection);
       case "ask": // This version's client asks nothing.
     }
+  }
+
+  /** Another connection goes on with the session; of this one nothing is heard any more. */
+  #replaced(connection: Conversation): void {
+    this.driver.drop(connection);
+    const text = "another connection goes on with the session";
+    if (connection !== this.#shown) return;
+    show(this.#options, this.#session, {
+      type: "closed",
+      reason: { kind: "fault", code: "SUPERSEDED", text },
+    });
   }
 
   #dial(attempt: number, address: Address): void {
@@ -171,7 +188,10 @@ class Dialer implements SessionHost {
   #tell(event: ClientEvent): void {
     switch (event.type) {
       case "dialing":
-        return this.#session.connecting(event.attempt);
+        if (!event.early) this.#session.connecting(event.attempt);
+        return;
+      case "unneeded":
+        return; // the connection from before goes on
       case "live":
         this.#settled();
         return this.#resolve(this.#session);

@@ -30,6 +30,8 @@ export interface Owner<M> {
   deadline(): number;
   /** A sample of the wall clock, ms since 1970, before a machine is joined to a transport and before each timeout. */
   observeWall(wall: number, now: number): void;
+  /** Bytes came for a machine that is held; see {@link Driver.hold}. */
+  heard?(machine: M, now: number): void;
 }
 
 /** What the driver tells. */
@@ -52,6 +54,9 @@ const DELAY_MAX = 2 ** 31 - 1;
 const QUIET = 4;
 /** ... but no longer than so many: bytes on their way are better than bytes in a heap. */
 const PATIENCE = 256;
+
+/** A machine that is held leaves more than this with the kernel, bytes. */
+const HELD_MAX = 65_536;
 
 interface Alarm extends Timed {
   readonly callback: () => void;
@@ -112,6 +117,31 @@ export class Driver<M extends Machine<E>, E> {
   /** The transport that a machine is joined to, if it is. */
   transportOf(machine: M): Transport | null {
     return this.#links.get(machine)?.transport ?? null;
+  }
+
+  /** Keeps what comes for a machine from it, and writes nothing of it, until {@link Driver.release}. */
+  hold(machine: M): void {
+    this.#links.get(machine)?.hold();
+  }
+
+  /** Gives a machine what was kept from it. */
+  release(machine: M): void {
+    const link = this.#links.get(machine);
+    if (link === undefined) return;
+    this.#touched.add(link);
+    this.defer(() => link.release());
+  }
+
+  /** Destroys the transport of a machine that nobody is interested in any more. */
+  drop(machine: M): void {
+    this.#links.get(machine)?.drop();
+  }
+
+  /** For links only: something came for a machine that is held. */
+  heard(machine: M): void {
+    const now = this.now();
+    this.#owner.heard?.(machine, now);
+    this.done(null, now);
   }
 
   /** Has to follow every input: to `machine`, or with null to the owner. */
@@ -256,6 +286,9 @@ class Link<M extends Machine<E>, E> implements TransportSink {
   #ended = false;
   #reading = true;
   #gone = false;
+  /** What came while it is held, in order, and how many bytes; null: it is not. */
+  #held: (() => void)[] | null = null;
+  #heldBytes = 0;
 
   constructor(machine: M, transport: Transport, driver: Driver<M, E>) {
     this.machine = machine;
@@ -263,19 +296,58 @@ class Link<M extends Machine<E>, E> implements TransportSink {
     this.#driver = driver;
   }
 
+  hold(): void {
+    this.#held ??= [];
+  }
+
+  release(): void {
+    const held = this.#held ?? [];
+    this.#held = null;
+    this.#heldBytes = 0;
+    for (const input of held) if (!this.#gone) input();
+  }
+
+  drop(): void {
+    if (this.#gone) return;
+    this.#gone = true;
+    this.#held = [];
+    this.transport.destroy();
+    this.#driver.forget(this.machine);
+  }
+
+  /** Keeps an input for later. Whether it did. */
+  #keeps(input: () => void, size = 0): boolean {
+    if (this.#held === null) return false;
+    if (this.#gone) return true;
+    this.#held.push(input);
+    this.#heldBytes += size;
+    if (this.#heldBytes >= HELD_MAX && this.#reading) {
+      this.#reading = false;
+      this.transport.pause();
+    }
+    this.#driver.heard(this.machine);
+    return true;
+  }
+
   received(bytes: Uint8Array): void {
+    if (this.#held !== null) {
+      const copy = bytes.slice();
+      return void this.#keeps(() => this.received(copy), copy.length);
+    }
     const now = this.#driver.now();
     this.machine.receive(bytes, now);
     this.#driver.done(this.machine, now);
   }
 
   eof(): void {
+    if (this.#keeps(() => this.eof())) return;
     const now = this.#driver.now();
     this.machine.receiveEof(now);
     this.#driver.done(this.machine, now);
   }
 
   failed(cause: unknown): void {
+    if (this.#keeps(() => this.failed(cause))) return;
     const now = this.#driver.now();
     this.#writing = true; // for ever: nothing can be written any more
     this.machine.transportFailed(cause, now);
@@ -284,13 +356,14 @@ class Link<M extends Machine<E>, E> implements TransportSink {
 
   wrote(count: number): void {
     this.#writing = false;
+    if (this.#gone) return;
     if (count > 0) this.machine.advanceTransmit(count);
     this.#driver.done(this.machine, this.#driver.now());
   }
 
   /** Writes, ends, destroys, pauses and resumes as the machine says. Whether the machine learned of bytes taken. */
   flush(): boolean {
-    if (this.#gone) return false;
+    if (this.#gone || this.#held !== null) return false;
     const { machine, transport } = this;
     let advanced = false;
     if (machine.socketAction() !== "destroy") {

@@ -173,6 +173,7 @@ export class LiveSession implements Session {
   }
 
   #opened(connection: Conversation, agreement: Agreement, resumed: boolean): void {
+    if (this.#channel.connection !== null) this.#dropWaiting({ kind: "lost", code: "LOST", cause: null });
     this.#channel.opened(connection);
     this.#transport = this.#host.driver.transportOf(connection);
     this.#conversations++;
@@ -192,10 +193,15 @@ export class LiveSession implements Session {
 
   #disconnected(reason: EndReason): void {
     this.#channel.disconnected(reason);
+    this.#dropWaiting(reason);
+    if (!this.#channel.goesOn) this.#failWaiting(() => this.#channel.endError(reason));
+  }
+
+  /** What waits for this very connection fails. */
+  #dropWaiting(reason: EndReason): void {
     const error = (): HeartwireError => this.#channel.endError(reason);
     this.#pings.fail(error);
     this.#retunes.fail(error);
-    if (!this.#channel.goesOn) this.#failWaiting(error);
   }
 
   /** No connection will carry what waits. */
@@ -207,10 +213,10 @@ export class LiveSession implements Session {
 
   /** The connection ended; another may follow: dialled in `retryIn` ms, or, at a server, awaited (null). */
   lost(reason: EndReason, retryIn: number | null): void {
-    if (this.#channel.goesOn || retryIn === null) {
+    if (this.#channel.resumes || retryIn === null) {
       return this.#publish({ state: "resuming", reason, retryIn });
     }
-    this.#failWaiting(() => this.#channel.endError(reason));
+    if (!this.#channel.goesOn) this.#failWaiting(() => this.#channel.endError(reason));
     this.#publish({ state: "lost", reason, retryIn });
   }
 

@@ -3,19 +3,17 @@
  *
  * Rules: no I/O; a dial is an action that the driver carries out and answers. After any input, the driver's included that go to
  * the connection itself (then it calls `settle`), the driver drains `nextAction`, `nextDirty` and `nextEvent`. An answer to a
- * dial that is no longer wanted is refused with null. Each connection is a new conversation: what the old one had not
- * delivered is lost, and the event `down` says that it ended.
+ * dial that is no longer wanted is refused with null.
  *
  * @module
  */
 
-import { backoff } from "./backoff.ts";
 import { Copies, Names } from "./canonical.ts";
 import type { Connection } from "./connection.ts";
 import type { Conversation } from "./conversation.ts";
+import { Ending, patience } from "./ending.ts";
 import type { Environment } from "./environment.ts";
-import { HeartwireError } from "./errors.ts";
-import type { ClientEvent } from "./events.ts";
+import type { ClientEvent, CloseReason, DialFailure } from "./events.ts";
 import { SessionState } from "./flow/session_state.ts";
 import { nonce } from "./handshake.ts";
 import {
@@ -26,19 +24,13 @@ import {
   type ResolvedClient,
 } from "./options.ts";
 import { converse, copyOf, modern } from "./profile.ts";
-import { type DownReason, Redial, worthAnother } from "./redial.ts";
+import { Replacement, suspected } from "./replacement.ts";
+import { StandIn } from "./resume.ts";
+import { type DownReason, Redial } from "./redial.ts";
 import { Session } from "./session.ts";
+import { type ClientAction, ClientOutputs } from "./client_types.ts";
 import { type Micros, NEVER, toMicros, toMillis } from "./time.ts";
 import { Wall } from "./wall.ts";
-
-/** What the driver shall do. */
-export type ClientAction =
-  /** Make a transport to this endpoint (an index); answer with `dialed` or `dialFailed`. */
-  | { readonly type: "dial"; readonly attempt: number; readonly endpoint: number }
-  /** Give up the dial. */
-  | { readonly type: "cancelDial"; readonly attempt: number }
-  /** Answer a question with `answered`; this version asks none. */
-  | { readonly type: "ask"; readonly id: number; readonly question: unknown };
 
 type State = "idle" | "dialing" | "connected" | "waiting" | "ended";
 
@@ -51,14 +43,14 @@ export class Client {
   #now: Micros = 0;
   /** When the dial is given up, or the next one begins. */
   #due: Micros = NEVER;
+  /** The dial of the present connection, or the last one; and how many there were. */
   #attempt = 0;
+  #dials = 0;
   #live = false;
-  #liveAt: Micros = 0;
   #redial: Redial;
-  #ending: { readonly code: number; readonly text: string } | null = null;
-  /** Until then a session without a connection may get one to end in good order over. */
-  #endBy: Micros = NEVER;
+  #ending: Ending = new Ending();
   #current: Conversation | null = null;
+  #replacement: Replacement = new Replacement();
   /** Connections that ended but still say their last words. */
   #old: Conversation[] = [];
   #wall: Wall = new Wall();
@@ -67,9 +59,7 @@ export class Client {
   /** Tells this client from every other. */
   #instance: Uint8Array = new Uint8Array(0);
   #generation = 0;
-  #dirty: Conversation[] = [];
-  #actions: ClientAction[] = [];
-  #events: ClientEvent[] = [];
+  #out: ClientOutputs = new ClientOutputs();
 
   /**
    * A client that waits for `start`.
@@ -94,9 +84,9 @@ export class Client {
     return this.#session;
   }
 
-  /** The connection that is open or in its handshake; null between connections. */
+  /** The connection that is open or in its handshake, if both the open one; null between connections. */
   get connection(): Conversation | null {
-    return this.#current;
+    return this.#replacement.kept ?? this.#current;
   }
 
   /** Whether no dial will follow. */
@@ -109,7 +99,7 @@ export class Client {
     if (micros > this.#now && micros !== NEVER) this.#now = micros;
   }
 
-  /** Dials for the first time. */
+  /** Begins. */
   start(now: number): void {
     this.#enter(now);
     if (this.#state !== "idle") return;
@@ -119,92 +109,179 @@ export class Client {
 
   #dial(): void {
     this.#state = "dialing";
-    this.#attempt++;
+    this.#attempt = ++this.#dials;
     this.#due = this.#now + toMicros(this.#options.dialTimeout);
-    const { endpoint } = this.#redial;
-    this.#actions.push({ type: "dial", attempt: this.#attempt, endpoint });
-    this.#events.push({ type: "dialing", attempt: this.#attempt, endpoint });
+    this.#out.dial(this.#attempt, this.#redial.endpoint, false);
   }
 
   /** The transport of this attempt is there. Null: it is not wanted any more; destroy it. */
   dialed(attempt: number, now: number): Conversation | null {
     this.#enter(now);
+    if (attempt === this.#replacement.attempt && this.#state === "connected") return this.#replace(now);
     if (this.#state !== "dialing" || attempt !== this.#attempt) return null;
     this.#state = "connected";
     this.#due = NEVER;
-    this.#live = false;
     const session = this.#session;
+    const connection = this.#begin(session?.state ?? null, now);
+    if (session !== null) session.connection = connection as Connection;
+    return connection;
+  }
+
+  #begin(state: SessionState | null, now: number): Conversation {
     const dial = { instance: this.#instance, generation: ++this.#generation };
-    const carried = session === null ? null : { state: session.state, dial };
-    this.#current = converse("client", this.#connectionOptions, this.#environment, now, carried);
-    if (session !== null) session.connection = this.#current as Connection;
+    const carried = state === null ? null : { state, dial };
+    this.#live = false;
+    this.#replacement.tried = false;
+    this.#redial.begunAt = this.#now;
+    const options = { ...this.#connectionOptions, handshakeTimeout: this.#redial.handshakeTimeout };
+    this.#current = converse("client", options, this.#environment, now, carried);
     this.#wall.tell(this.#current);
-    this.#dirty.push(this.#current);
+    this.#out.dirty.push(this.#current);
     return this.#current;
+  }
+
+  // Make before break.
+
+  /** The timer of the present connection fired: when that is suspected now, its replacement is dialled. */
+  #foresee(connection: Conversation): void {
+    if (this.#options.reconnect?.early !== true || !this.#live || this.#ending.said !== null) return;
+    if (!this.#replacement.wanted(connection, this.#session)) return;
+    const attempt = ++this.#dials;
+    this.#replacement.dials(attempt, this.#redial.endpoint, this.#now + toMicros(this.#options.dialTimeout));
+    this.#out.dial(attempt, this.#redial.endpoint, true);
+  }
+
+  /** The transport of the early dial is there: asks the server to go on over it, if that is still wanted. */
+  #replace(now: number): Conversation | null {
+    const session = this.#session!;
+    if (!suspected(this.#current!)) {
+      this.#replacement.over(null, false, this.#out);
+      return null;
+    }
+    this.#replacement.keep(this.#current!, this.#attempt);
+    this.#out.actions.push({ type: "hold", connection: this.#current! });
+    this.#attempt = this.#replacement.takeDial();
+    const connection = this.#begin(new StandIn(session.state, this.#options, this.#environment), now);
+    session.ask(connection as Connection);
+    return connection;
+  }
+
+  /** Bytes came over a connection that is held: it is not dead. */
+  heard(connection: Conversation, now: number): void {
+    this.#enter(now);
+    if (connection === this.#replacement.kept) this.#replacement.heard = true;
+  }
+
+  /** The replacement came to nothing, or is given up: the connection from before is the present one again. */
+  #restore(reason: DownReason, now: number): void {
+    const kept = this.#replacement.kept!;
+    this.#out.events.push({ type: "unneeded", attempt: this.#attempt, reason });
+    this.#attempt = this.#replacement.keptAttempt;
+    this.#replacement.kept = null;
+    this.#current = kept;
+    this.#live = true;
+    this.#replacement.tried = true;
+    this.#out.actions.push({ type: "release", connection: kept });
+    this.#session!.decided(kept as Connection, now);
+    const { said } = this.#ending;
+    if (said !== null) kept.close(said.code, said.text, now);
+  }
+
+  /** The connection that was kept is held dead: only the replacement is left. */
+  #keptDied(kept: Conversation, reason: CloseReason): void {
+    this.#replacement.kept = null;
+    this.#out.actions.push({ type: "release", connection: kept });
+    if (kept.socketAction() !== "destroy") this.#old.push(kept);
+    this.#redial.closed(reason, kept.agreement!, this.#now);
+    this.#out.events.push({ type: "down", attempt: this.#replacement.keptAttempt, reason, retryIn: 0 });
   }
 
   /** The transport of this attempt could not be made. */
   dialFailed(attempt: number, cause: unknown, now: number): void {
     this.#enter(now);
-    if (this.#state !== "dialing" || attempt !== this.#attempt) return;
-    this.#dialFailed(cause);
+    const reason = { kind: "dialFailed", code: "DIAL_FAILED", cause } as const;
+    if (attempt === this.#replacement.attempt) return this.#replacement.over(reason, false, this.#out);
+    if (this.#state === "dialing" && attempt === this.#attempt) this.#dialFailed(reason);
   }
 
   /** An input was given to a connection of this client. */
   settle(connection: Conversation, now: number): void {
     this.#enter(now);
-    this.#dirty.push(connection);
+    this.#out.dirty.push(connection);
+    if (connection === this.#replacement.kept) {
+      if (connection.reason !== null) this.#keptDied(connection, connection.reason);
+      return;
+    }
     if (connection !== this.#current) {
       if (connection.socketAction() === "destroy") this.#old = this.#old.filter((old) => old !== connection);
       return;
     }
     if (!this.#live && connection.agreement !== null && connection.reason === null) {
       this.#live = true;
-      this.#redial.opened();
-      this.#liveAt = this.#now;
+      this.#redial.opened(connection.agreement, this.#now);
+      const { kept } = this.#replacement;
+      if (kept !== null) this.#out.actions.push({ type: "drop", connection: kept });
+      this.#replacement.kept = null;
+      this.#session?.decided(connection as Connection, now);
       this.#session?.opened(now);
-      this.#events.push({ type: "live", attempt: this.#attempt });
-      if (this.#ending !== null) connection.close(this.#ending.code, this.#ending.text, now);
+      this.#out.events.push({ type: "live", attempt: this.#attempt });
+      const { said } = this.#ending;
+      if (said !== null) connection.close(said.code, said.text, now);
     }
     const { reason } = connection;
+    const relieved = this.#replacement.attempt > 0 && reason === null && !suspected(connection);
+    if (relieved) this.#replacement.over(null, true, this.#out);
     if (reason === null) return;
+    if (this.#replacement.kept !== null) return this.#notReplaced(connection, reason, now);
     this.#current = null;
-    if (this.#session !== null) {
-      const state = this.#session.connection!.session!;
-      this.#session.state = state.survives(reason) ? state : state.anew(this.#options, this.#environment);
-      this.#session.connection = null;
+    const standIn = connection.session instanceof StandIn;
+    if (this.#session !== null && !standIn) {
+      this.#session.parted(reason, connection.goaway !== null, this.#options, this.#environment);
     }
+    this.#session?.decided(null, now);
     if (connection.socketAction() !== "destroy") this.#old.push(connection);
     if (!this.#live) this.#redial.failed(reason);
-    else this.#redial.closed(reason, this.#now - this.#liveAt, connection.agreement!, this.#now);
-    this.#down(reason, connection.goaway);
+    else this.#redial.closed(reason, connection.agreement!, this.#now);
+    this.#down(reason, connection.goaway, standIn);
   }
 
-  #dialFailed(cause: unknown): void {
-    const reason = { kind: "dialFailed", code: "DIAL_FAILED", cause } as const;
+  /** The handshake of the replacement failed while the connection from before was kept. */
+  #notReplaced(connection: Conversation, reason: CloseReason, now: number): void {
+    const kept = this.#replacement.kept!;
+    if (connection.socketAction() !== "destroy") this.#old.push(connection);
+    this.#restore(reason, now);
+    if (reason.kind === "timeout") this.#redial.unanswered++;
+    // Who was refused left everything as it was. Otherwise the server may have taken the session from the connection that was kept.
+    if (reason.kind !== "refused") kept.transportFailed(null, now);
+    this.settle(kept, now);
+  }
+
+  #dialFailed(reason: DialFailure): void {
     this.#redial.failed(reason);
     this.#down(reason, null);
   }
 
-  #down(reason: DownReason, goaway: Conversation["goaway"]): void {
+  #down(reason: DownReason, goaway: Conversation["goaway"], early = false): void {
     this.#live = false;
-    const delay = this.#ending !== null
-      ? this.#lastDial(reason)
-      : this.#redial.delay(reason, goaway, this.#now, this.#environment);
+    let delay = this.#ending.said === null
+      ? this.#redial.delay(reason, goaway, early, this.#now, this.#environment)
+      : this.#ending.delay(reason, this.#session, this.#redial, this.#now, this.#environment);
     const attempt = this.#attempt;
-    this.#events.push({ type: "down", attempt, reason, retryIn: delay === null ? null : toMillis(delay) });
-    if (delay === null) return this.#end(reason);
-    this.#state = "waiting";
-    this.#due = this.#now + delay;
-  }
-
-  /** How long to wait before the dial by which a session that is closing delivers what it still has; null: it ends here. */
-  #lastDial(reason: DownReason): Micros | null {
-    const session = this.#session;
-    if (this.#endBy === NEVER || session === null || !session.resumable || !worthAnother(reason)) return null;
-    if (reason.kind === "dialFailed" && session.state.outbound.held === 0) return null;
-    const delay = backoff(this.#options.reconnect!, this.#redial.failures, this.#environment);
-    return this.#now + delay < this.#endBy ? delay : null;
+    // The early dial goes on as the next one, unless the server says when that may come.
+    const adopted = delay !== null && goaway === null && this.#replacement.attempt > 0;
+    if (adopted) delay = 0;
+    else this.#replacement.over(reason, true, this.#out);
+    const retryIn = delay === null ? null : toMillis(delay);
+    this.#out.events.push({ type: "down", attempt, reason, retryIn });
+    if (delay === null) {
+      this.#ending.undelivered(this.#session, reason);
+      return this.#end(reason);
+    }
+    this.#state = adopted ? "dialing" : "waiting";
+    this.#due = adopted ? this.#replacement.due : this.#now + delay;
+    if (!adopted) return;
+    this.#attempt = this.#replacement.takeDial();
+    this.#out.dial(this.#attempt, this.#replacement.endpoint, false, false);
   }
 
   #end(reason: DownReason): void {
@@ -212,7 +289,7 @@ export class Client {
     this.#state = "ended";
     this.#due = NEVER;
     this.#session?.end();
-    this.#events.push({ type: "ended", reason });
+    this.#out.events.push({ type: "ended", reason: this.#ending.verdict ?? reason });
   }
 
   /** A sample of the wall clock, ms since 1970; the connections of later dials are told it too. */
@@ -231,44 +308,49 @@ export class Client {
   handleTimeout(now: number): void {
     this.#enter(now);
     this.#wall.fired(now);
-    for (const connection of [...this.#old, this.#current]) {
+    for (const connection of [...this.#old, this.#replacement.judged, this.#current]) {
       if (connection === null || toMicros(connection.deadline()) > this.#now) continue;
       connection.handleTimeout(now);
       this.settle(connection, now);
+      if (connection === this.#current) this.#foresee(connection);
     }
-    if (this.#endBy <= this.#now && this.#state !== "ended" && !this.#live) return this.abort("", now);
+    if (this.#replacement.due <= this.#now) this.#replacement.over(this.#redial.late, true, this.#out);
+    if (this.#ending.by <= this.#now && this.#state !== "ended" && !this.#live) {
+      this.#ending.undelivered(this.#session, null);
+      return this.abort("", now);
+    }
     if (this.#due > this.#now) return;
     this.#due = NEVER;
     if (this.#state === "waiting") return this.#dial();
-    this.#actions.push({ type: "cancelDial", attempt: this.#attempt });
-    const cause = new HeartwireError("DIAL_TIMEOUT", `no transport within ${this.#options.dialTimeout} ms`, {
-      retryable: true,
-      hint: "The host does not answer: check address, routes and firewalls.",
-    });
-    this.#dialFailed(cause);
+    this.#out.actions.push({ type: "cancelDial", attempt: this.#attempt });
+    this.#dialFailed(this.#redial.late);
   }
 
   /** When `handleTimeout` wants to be called, ms. */
   deadline(): number {
     const watched = this.#state === "connected" || this.#state === "waiting";
-    let least = watched ? Math.min(toMillis(this.#due), this.#wall.due) : toMillis(this.#due);
+    let least = Math.min(toMillis(this.#due), this.#replacement.deadline());
+    if (watched) least = Math.min(least, this.#wall.due);
     if (this.#current !== null) least = Math.min(least, this.#current.deadline());
     for (const old of this.#old) least = Math.min(least, old.deadline());
-    if (this.#state !== "ended" && !this.#live) least = Math.min(least, toMillis(this.#endBy));
+    if (this.#state !== "ended" && !this.#live) least = Math.min(least, toMillis(this.#ending.by));
     return least;
   }
 
   /**
-   * Ends in good order: closes the connection, or stops dialling. A session that is between two connections gets one more to deliver what it
-   * has, within `closeTimeout`.
+   * Ends in good order: closes the connection, or stops dialling. A session that is between two connections and has something to deliver
+   * dials on for that, within `closeTimeout`, then ends with CLOSE_TIMEOUT; one that has not dials once, so that the server need not wait for it, within
+   * a second, and else ends as aborted: the peer was not told.
    */
   close(closeCode: number, text: string, now: number): void {
     this.#enter(now);
-    if (this.#state === "ended" || this.#ending !== null) return;
-    const keeps = this.#session !== null && this.#session.resumable;
-    this.#ending = { code: closeCode, text };
+    if (this.#state === "ended" || this.#ending.said !== null) return;
+    const keeps = this.#session?.accepts === true;
+    this.#ending.said = { code: closeCode, text };
+    this.#replacement.over(null, true, this.#out);
     if (keeps) {
-      this.#endBy = this.#now + toMicros(this.#options.closeTimeout);
+      this.#ending.by = this.#now + patience(this.#session!, this.#options.closeTimeout);
+      this.#redial.failures = 0; // there is little time
       if (this.#state === "waiting") this.#due = this.#now;
       if (!this.#live) return;
     }
@@ -283,8 +365,10 @@ export class Client {
   abort(text: string, now: number): void {
     this.#enter(now);
     if (this.#state === "ended") return;
-    this.#ending ??= { code: 0, text };
-    this.#endBy = NEVER;
+    this.#ending.said ??= { code: 0, text };
+    this.#ending.by = NEVER;
+    this.#replacement.over(null, true, this.#out);
+    if (this.#replacement.kept !== null) this.#takeBack(text, now);
     if (this.#current !== null) {
       this.#current.abort("ABORTED", text, now);
       return this.settle(this.#current, now);
@@ -292,24 +376,33 @@ export class Client {
     this.#stop(text);
   }
 
+  /** The replacement is given up. */
+  #takeBack(text: string, now: number): void {
+    const asking = this.#current!;
+    this.#restore({ kind: "aborted", code: "ABORTED", text }, now);
+    asking.abort("ABORTED", text, now);
+    this.#out.dirty.push(asking);
+    if (asking.socketAction() !== "destroy") this.#old.push(asking);
+  }
+
   #stop(text: string): void {
-    if (this.#state === "dialing") this.#actions.push({ type: "cancelDial", attempt: this.#attempt });
+    if (this.#state === "dialing") this.#out.actions.push({ type: "cancelDial", attempt: this.#attempt });
     this.#end({ kind: "aborted", code: "ABORTED", text });
   }
 
   /** The next action, or null. */
   nextAction(): ClientAction | null {
-    return this.#actions.shift() ?? null;
+    return this.#out.actions.shift() ?? null;
   }
 
   /** The next connection whose outputs want to be drained, or null. */
   nextDirty(): Conversation | null {
-    return this.#dirty.shift() ?? null;
+    return this.#out.dirty.shift() ?? null;
   }
 
   /** The next event, or null. */
   nextEvent(): ClientEvent | null {
-    return this.#events.shift() ?? null;
+    return this.#out.events.shift() ?? null;
   }
 
   /**
@@ -322,10 +415,12 @@ export class Client {
     copy.#now = this.#now;
     copy.#due = this.#due;
     copy.#attempt = this.#attempt;
+    copy.#dials = this.#dials;
     copy.#live = this.#live;
-    copy.#liveAt = this.#liveAt;
-    copy.#ending = this.#ending;
-    copy.#endBy = this.#endBy;
+    copy.#ending = this.#ending.clone();
+    const { session: asking = null } = this.#current ?? {};
+    if (asking instanceof StandIn) asking.copy(this.#options, environment, copies);
+    copy.#replacement = this.#replacement.clone(environment, copies);
     copy.#current = this.#current && copyOf(this.#current, environment, copies);
     copy.#old = this.#old.map((old) => copyOf(old, environment, copies));
     copy.#wall = this.#wall.clone();
@@ -338,11 +433,13 @@ export class Client {
 
   /** The canonical key at this time (canonical.ts). Drain it and its connections before. */
   key(now: number, names: Names = new Names()): string {
+    const kept = this.#replacement.kept !== null;
     const from = (at: Micros): Micros => at === NEVER ? NEVER : at - toMicros(now);
     return [
       `${this.#state} ${from(this.#due)} ${names.count("attempt", this.#attempt)}`,
-      `${this.#redial.key(toMicros(now), this.#live)} ${this.#live && from(this.#liveAt)}`,
-      `${JSON.stringify(this.#ending)} ${from(this.#endBy)}`,
+      this.#redial.key(toMicros(now), this.#live || kept, this.#current !== null && !this.#live),
+      this.#ending.key(toMicros(now)),
+      this.#replacement.key(now, names),
       `${this.#wall.key(now)} ${names.of(this.#instance)} ${names.count("generation", this.#generation)}`,
       this.#session?.key(toMicros(now), names) ?? "",
       this.#current && modern(this.#current).key(now, names),

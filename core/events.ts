@@ -195,9 +195,16 @@ export type ConnectionEvent =
 
 /** An event of a client, which owns one connection after another. */
 export type ClientEvent =
-  /** A dial began; `attempt` counts from 1. */
-  | { readonly type: "dialing"; readonly attempt: number; readonly endpoint: number }
-  /** The connection of this attempt is open. */
+  /** A dial began; `attempt` counts from 1. `early`: on suspicion of the connection that is still there. */
+  | {
+    readonly type: "dialing";
+    readonly attempt: number;
+    readonly endpoint: number;
+    readonly early: boolean;
+  }
+  /** An early dial came to nothing: the suspicion ended first (null), or it failed. The connection from before goes on. */
+  | { readonly type: "unneeded"; readonly attempt: number; readonly reason: CloseReason | DialFailure | null }
+  /** The connection of this attempt is open; the one before it, if it was still there, is given up. */
   | { readonly type: "live"; readonly attempt: number }
   /** The attempt failed or its connection ended; the next dial comes in `retryIn` ms, or never (null). */
   | {

@@ -61,6 +61,7 @@ function detection(liveness: Liveness, now: Micros): DetectionStats {
   const learned = detector instanceof Accrual ? detector : null;
   return {
     detector: learned === null ? "fixed" : "accrual",
+    suspected: liveness.suspected,
     suspectIn: toMillis(suspectAt - now),
     convictIn: toMillis(convictAt - now),
     deferrable: toMillis(liveness.deferrable),

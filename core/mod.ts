@@ -8,7 +8,7 @@
  */
 
 export { Client } from "./client.ts";
-export type { ClientAction } from "./client.ts";
+export type { ClientAction } from "./client_types.ts";
 export { type Code, codeFromNumber, type CodeInfo, CODES } from "./codes.ts";
 export { Connection } from "./connection.ts";
 export type { Conversation, GoAwayOptions } from "./conversation.ts";

@@ -89,6 +89,11 @@ export interface ReconnectOptions {
   readonly cap?: number;
   /** Dial again also before the first connection; false: each endpoint is tried once, and then it fails. Default true. */
   readonly initial?: boolean;
+  /**
+   * On suspicion dial a replacement while the suspected connection still lives, once for each connection, for a session that can go on. Default
+   * true.
+   */
+  readonly early?: boolean;
   /** Give up after so many failed dials in a row; a dial that became live ends the row. Default Infinity. */
   readonly maxAttempts?: number;
   /** Give up after so long without a connection, ms; default Infinity. */
@@ -340,13 +345,14 @@ export function resolveClient(options: ClientOptions = {}): ResolvedClient {
   if (options.reconnect !== undefined && options.reconnect !== false) {
     const wanted = options.reconnect === true ? {} : options.reconnect;
     object("reconnect", wanted);
-    known("reconnect.", wanted, ["base", "floor", "cap", "initial", "maxAttempts", "giveUpAfter"]);
+    known("reconnect.", wanted, ["base", "floor", "cap", "initial", "early", "maxAttempts", "giveUpAfter"]);
     const cap = numberOption("reconnect.cap", wanted.cap ?? 30_000, 1, DAY);
     reconnect = Object.freeze({
       base: numberOption("reconnect.base", wanted.base ?? Math.min(250, cap), 1, cap),
       floor: numberOption("reconnect.floor", wanted.floor ?? Math.min(50, cap), 0, cap),
       cap,
       initial: oneOf("reconnect.initial", wanted.initial ?? true, [true, false]),
+      early: oneOf("reconnect.early", wanted.early ?? true, [true, false]),
       maxAttempts: numberOption("reconnect.maxAttempts", wanted.maxAttempts ?? Infinity, 1, Infinity),
       giveUpAfter: numberOption("reconnect.giveUpAfter", wanted.giveUpAfter ?? Infinity, 1, Infinity),
     });

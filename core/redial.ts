@@ -14,7 +14,15 @@ import { type Environment, uniform } from "./environment.ts";
 import { HeartwireError } from "./errors.ts";
 import type { Agreement, CloseReason, DialFailure } from "./events.ts";
 import type { ResolvedClient } from "./options.ts";
-import { type Micros, toMicros } from "./time.ts";
+import { type Micros, NEVER, toMicros, toMillis } from "./time.ts";
+
+/**
+ * The least time for a handshake of a client that was connected before, us: RFC 6298 (2.1) waits as long for the first answer of a peer of
+ * which nothing is known, and a lost segment comes again within it.
+ */
+const LEAST_HANDSHAKE: Micros = 1_000_000;
+/** So many times as long as the slowest handshake so far: as behind a suspension (docs/PROTOCOL.md, section 5.2). */
+const SLOWEST_TIMES = 3;
 
 /** How a dial or a connection ended. */
 export type DownReason = CloseReason | DialFailure;
@@ -29,6 +37,14 @@ export class Redial {
   endpoint = 0;
   /** Since when there is no connection. */
   downSince: Micros = 0;
+  /** The slowest handshake that succeeded, and after how long a question to the last peer stayed unanswered too long, us. */
+  slowest: Micros = 0;
+  detection: Micros = 0;
+  /** Handshakes in a row that nobody answered. */
+  unanswered = 0;
+  /** When the present connection's handshake began, and when it was open. */
+  begunAt: Micros = 0;
+  liveAt: Micros = 0;
   #options: ResolvedClient;
 
   constructor(options: ResolvedClient) {
@@ -36,14 +52,33 @@ export class Redial {
   }
 
   /** A connection is open. */
-  opened(): void {
+  opened({ rxDetection, probeDetection }: Agreement, now: Micros): void {
+    this.liveAt = now;
     this.everLive = true;
     this.failedDials = 0;
+    this.unanswered = 0;
+    this.slowest = Math.max(this.slowest, now - this.begunAt);
+    const detection = toMicros(Math.max(rxDetection, probeDetection));
+    this.detection = detection === NEVER ? 0 : detection;
   }
 
-  /** A connection ended that was open for `lived` us. */
-  closed(reason: CloseReason, lived: Micros, agreement: Agreement, now: Micros): void {
-    if (wasStable(lived, toMicros(agreement.rxDetection))) this.failures = 0;
+  /**
+   * How long the next handshake may take, ms. A path that accepts and swallows would hold the first dial behind an outage for `handshakeTimeout`,
+   * however soon heartbeats find silence. So who was connected before waits as long as for the answer to a heartbeat; at least a second and three
+   * times what handshakes took, for `authenticate` may take its time; and twice as long each time that nobody answered (RFC 6298, 5.5), so that a
+   * server that became slow is reached, too.
+   */
+  get handshakeTimeout(): number {
+    const { handshakeTimeout } = this.#options;
+    if (!this.everLive) return handshakeTimeout;
+    let time = toMillis(Math.max(LEAST_HANDSHAKE, this.detection, SLOWEST_TIMES * this.slowest));
+    for (let i = 0; i < this.unanswered && time < handshakeTimeout; i++) time *= 2;
+    return Math.min(handshakeTimeout, time);
+  }
+
+  /** A connection ended that was open. */
+  closed(reason: CloseReason, agreement: Agreement, now: Micros): void {
+    if (wasStable(now - this.liveAt, toMicros(agreement.rxDetection))) this.failures = 0;
     this.downSince = now;
     this.#count(reason);
   }
@@ -51,6 +86,7 @@ export class Redial {
   /** A dial failed, or its handshake. */
   failed(reason: DownReason): void {
     this.failedDials++;
+    if (reason.kind === "timeout") this.unanswered++;
     this.#count(reason);
   }
 
@@ -61,10 +97,11 @@ export class Redial {
     this.endpoint = (this.endpoint + 1) % this.#options.endpoints;
   }
 
-  /** How long to wait before the next dial, or null for never. */
+  /** How long to wait before the next dial, or null for never. `early`: it replaced a connection that was only suspected then. */
   delay(
     reason: DownReason,
     goaway: Conversation["goaway"],
+    early: boolean,
     now: Micros,
     environment: Environment,
   ): Micros | null {
@@ -79,8 +116,10 @@ export class Redial {
     const announced = reason.kind === "closed" && (goaway !== null || (bare && reason.by === "peer"));
     // An older dial of ours came later: the next has a greater generation.
     const stale = reason.kind === "refused" && reason.code === "STALE_GENERATION";
-    if (!announced && !stale && !worthAnother(reason)) return null;
-    let delay = slept(reason) ? 0 : backoff(options, this.failures, environment);
+    // An early dial takes no new session for the old one; the next does.
+    const unknown = early && reason.kind === "refused" && reason.code === "UNKNOWN_SESSION";
+    if (!announced && !stale && !unknown && !worthAnother(reason)) return null;
+    let delay = slept(reason) ? 0 : this.backoff(environment);
     if (goaway !== null) {
       delay = Math.max(delay, toMicros(goaway.retryAfter + goaway.jitter * uniform(environment)));
     } else if (reason.kind === "refused" && reason.retryAfter > 0) {
@@ -89,16 +128,32 @@ export class Redial {
     return now + delay - this.downSince > toMicros(options.giveUpAfter) ? null : delay;
   }
 
+  /** The delay of one that the server says nothing of. */
+  backoff(environment: Environment): Micros {
+    return backoff(this.#options.reconnect!, this.failures, environment);
+  }
+
+  /** Why a dial fails that takes too long. */
+  get late(): DialFailure {
+    const cause = new HeartwireError("DIAL_TIMEOUT", `no transport within ${this.#options.dialTimeout} ms`, {
+      retryable: true,
+      hint: "The host does not answer: check address, routes and firewalls.",
+    });
+    return { kind: "dialFailed", code: "DIAL_FAILED", cause };
+  }
+
   /** A copy. */
   clone(): Redial {
     return Object.assign(new Redial(this.#options), this);
   }
 
-  /** The canonical form; `live`: there is a connection. */
-  key(now: Micros, live: boolean): string {
+  /** The canonical form. `live`: a connection is open; `asks`: one is in its handshake. */
+  key(now: Micros, live: boolean, asks: boolean): string {
     const patient = live || this.#options.reconnect?.giveUpAfter === Infinity;
     const { failures, failedDials, everLive, endpoint } = this;
-    return `${failures} ${failedDials} ${everLive} ${endpoint} ${patient || this.downSince - now}`;
+    const since = `${live && now - this.liveAt} ${asks && now - this.begunAt}`;
+    const times = `${this.handshakeTimeout} ${this.slowest} ${this.unanswered} ${since}`;
+    return `${failures} ${failedDials} ${everLive} ${endpoint} ${times} ${patient || this.downSince - now}`;
   }
 }
 

@@ -7,9 +7,12 @@
  * @module
  */
 
+import type { Copies, Names } from "./canonical.ts";
 import { resumeProof } from "./crypto/proof.ts";
-import { type Positions, positionsOf, type SessionState } from "./flow/session_state.ts";
+import type { Environment } from "./environment.ts";
+import { type Positions, positionsOf, SessionState } from "./flow/session_state.ts";
 import type { Link } from "./link.ts";
+import type { ResolvedConnection } from "./options.ts";
 import type { Parameters } from "./wire/parameters.ts";
 
 /** Who dials for a session, and which time. */
@@ -40,10 +43,42 @@ export interface Admission {
   readonly previous: Positions | null;
 }
 
+/**
+ * Stands for a session in the handshake of an early replacement, while the connection that carries the session is kept: nothing of the session
+ * changes until the server says that it goes on over the new one. It is that or nothing: such a HELLO takes no new session in exchange, for a server
+ * that does not know the session (another one behind the same address) must not cost the one that the old connection still has.
+ */
+export class StandIn extends SessionState {
+  /** The session. */
+  readonly session: SessionState;
+  /** The first credit that HELLO offers. */
+  readonly credit: number;
+
+  /** `from`: to be copied instead. */
+  constructor(session: SessionState, options: ResolvedConnection, environment: Environment, from?: StandIn) {
+    const { inbound, outbound, requests } = from?.clone(environment) ??
+      SessionState.begin(options, environment);
+    super(inbound, outbound, requests);
+    this.session = session;
+    this.credit = from?.credit ?? Math.max(0, options.window - session.inbound.held);
+  }
+
+  /** A copy, of which `copies` tells whose it is. */
+  copy(options: ResolvedConnection, environment: Environment, copies: Copies): StandIn {
+    const session = copies.of(this.session, () => this.session.clone(environment));
+    return copies.of(this, () => new StandIn(session, options, environment, this));
+  }
+
+  override name(names: Names): string {
+    return `${this.session.name(names)} ${this.credit}`;
+  }
+}
+
 /** What a client's HELLO says of its session. */
 export function sessionHello(link: Link, dial: Dial, nonce: Uint8Array): Parameters {
-  const { session } = link;
   const asks: Parameters = { instance: dial.instance, generation: dial.generation };
+  const standIn = link.session instanceof StandIn ? link.session : null;
+  const session = standIn?.session ?? link.session;
   if (session === null || session.grant === null) return asks;
   const { positions, grant, inbound } = session;
   const { generation } = dial;
@@ -53,8 +88,8 @@ export function sessionHello(link: Link, dial: Dial, nonce: Uint8Array): Paramet
     { session: grant.id, generation, ...positions },
     nonce,
   );
-  const credit = inbound.resume();
-  return { ...asks, ...positions, session: grant.id, proof, freshOnLoss: true, credit };
+  const credit = standIn?.credit ?? inbound.resume();
+  return { ...asks, ...positions, session: grant.id, proof, freshOnLoss: standIn === null, credit };
 }
 
 /** What a server's WELCOME says of a session that it admitted. */
@@ -109,14 +144,20 @@ export function catchUp(link: Link): void {
  * When the server does not go on, what is not confirmed is told as lost, and the session begins anew.
  */
 export function readWelcome(link: Link, welcome: Parameters): string | null {
-  const { session } = link;
+  const standIn = link.session instanceof StandIn ? link.session : null;
+  const session = standIn?.session ?? link.session;
   if (session === null) return null;
   const asked = session.grant;
+  if (standIn !== null && welcome.resumed !== true) return "WELCOME begins a session that was not asked for";
   if (welcome.resumed === true) {
     if (asked === null) return "WELCOME resumes, and nothing was asked for";
     const peer = positionsOf(welcome);
     if (!session.fits(peer)) {
       return `WELCOME resumes at ${JSON.stringify(peer)}, we are at ${JSON.stringify(session.positions)}`;
+    }
+    if (standIn !== null) {
+      carry(link, session);
+      link.inbound.limit -= link.inbound.resume() - standIn.credit; // as HELLO said, whatever was finished since
     }
     resumeAt(link, welcome);
     return null;

@@ -13,10 +13,11 @@ import type { Copies, Names } from "./canonical.ts";
 import type { Connection } from "./connection.ts";
 import type { Environment } from "./environment.ts";
 import { HeartwireError } from "./errors.ts";
-import type { Unconfirmed } from "./events.ts";
+import type { CloseReason, Unconfirmed } from "./events.ts";
 import { messageCost } from "./flow/outbound.ts";
 import type { SessionState } from "./flow/session_state.ts";
 import { accept, answer, ask, takeBack } from "./messages.ts";
+import type { ResolvedConnection } from "./options.ts";
 import type { Micros } from "./time.ts";
 
 /** What sessions without a connection hold together, and may hold, bytes. */
@@ -37,6 +38,11 @@ export class Session {
   /** Without a connection: whose bytes it holds, and how many of them are its own. */
   #account: Account | null = null;
   #charged = 0;
+  /** It is not known yet which of two connections goes on with it; and what the application finished meanwhile, -1 = nothing. */
+  #undecided = false;
+  #finished = -1;
+  /** Another session begins with the next connection, and may be sent to. */
+  #begins = false;
   /** With what the application wants to end it. */
   #ending: { readonly code: number; readonly text: string } | null = null;
 
@@ -56,9 +62,61 @@ export class Session {
     this.connection.close(this.#ending.code, this.#ending.text, now);
   }
 
+  /**
+   * Another connection asks the server to go on with it, and the one before is kept until that is answered: meanwhile neither takes anything.
+   *
+   * @internal
+   */
+  ask(connection: Connection): void {
+    this.connection = connection;
+    this.#undecided = true;
+  }
+
+  /**
+   * It is decided who goes on with it, if anybody.
+   *
+   * @internal
+   */
+  decided(connection: Connection | null, now: number): void {
+    this.connection = connection;
+    this.#undecided = false;
+    if (this.#finished >= 0) this.consumed(this.#finished, now);
+    this.#finished = -1;
+  }
+
   /** Whether it can go on over another connection. */
   get resumable(): boolean {
     return this.state.grant !== null && !this.#over;
+  }
+
+  /** Whether it takes messages while there is no connection: for the next, or for the session that begins with the next. */
+  get accepts(): boolean {
+    return this.resumable || (this.#begins && !this.#over);
+  }
+
+  /** Bytes that the peer is not known to have processed. */
+  get owes(): boolean {
+    return this.state.outbound.held > 0;
+  }
+
+  /**
+   * The connection that it had ended like this. It goes on without one, or it is over and another begins; `announced`: the peer ended it in good
+   * order and may be dialled again. When nothing was under way then, nothing was lost, and the one that follows takes messages at once.
+   *
+   * @internal
+   */
+  parted(
+    reason: CloseReason,
+    announced: boolean,
+    options: ResolvedConnection,
+    environment: Environment,
+  ): void {
+    const state = this.state = this.connection?.session ?? this.state;
+    if (state.survives(reason)) return;
+    const { outbound, requests } = state;
+    this.#begins = announced && reason.kind === "closed" && !this.owes && requests.asked === 0;
+    this.state = state.anew(options, environment);
+    if (this.#begins) this.state.outbound.maxMessage = outbound.maxMessage;
   }
 
   /** No connection carries it any more: from now on it takes no message. */
@@ -88,6 +146,7 @@ export class Session {
   /** Its connection is open: the peer's next message belongs to it. */
   opened(now: number): void {
     this.state = this.connection!.session ?? this.state;
+    this.#begins = false;
     this.#close(now);
   }
 
@@ -118,7 +177,7 @@ export class Session {
   /** Nobody waits for the answer to this request any more. */
   cancel(id: number, now: number): void {
     if (this.#uses(this.connection)) return this.connection.cancel(id, now);
-    if (!this.resumable) return;
+    if (!this.accepts) return;
     takeBack(this.state, id);
     this.#recount();
   }
@@ -126,7 +185,7 @@ export class Session {
   /** Answers a request of the peer; see {@link Connection.reply}. */
   reply(id: number, status: number, payload: Uint8Array, now: number): "accepted" | "blocked" | "late" {
     if (this.#uses(this.connection)) return this.connection.reply(id, status, payload, now);
-    if (!this.resumable) return "late";
+    if (!this.accepts) return "late";
     const result = answer(this.state, id, status, payload, this.#fits(payload));
     this.#recount();
     return result;
@@ -134,12 +193,12 @@ export class Session {
 
   /** Whether it is the connection that takes what is said. */
   #uses(connection: Connection | null): connection is Connection {
-    return connection !== null && (connection.conversing || !this.resumable);
+    return connection !== null && (connection.conversing || !this.accepts);
   }
 
   /** The state that keeps what is said until there is a connection. */
   #kept(what: string): SessionState {
-    if (this.resumable) return this.state;
+    if (this.accepts) return this.state;
     const why = this.#over ? "the session is over" : "there is no connection, and no session to keep it for";
     throw new HeartwireError("NOT_OPEN", `${what}: ${why}`, {
       hint: this.#over ? "Begin another session." : "Wait for the event open.",
@@ -154,7 +213,8 @@ export class Session {
 
   /** The application finished the message with this position, and all before it. */
   consumed(position: number, now: number): void {
-    if (this.connection !== null && this.connection.conversing) this.connection.consumed(position, now);
+    if (this.#undecided) this.#finished = position;
+    else if (this.connection !== null && this.connection.conversing) this.connection.consumed(position, now);
     else if (this.state.inbound.finished(position)) this.#recount();
   }
 
@@ -182,6 +242,9 @@ export class Session {
     copy.#over = this.#over;
     copy.#account = this.#account && account;
     copy.#charged = this.#charged;
+    copy.#begins = this.#begins;
+    copy.#undecided = this.#undecided;
+    copy.#finished = this.#finished;
     copy.#ending = this.#ending;
     return copy;
   }
@@ -194,8 +257,11 @@ export class Session {
   key(now: Micros, names: Names): string {
     const { state, connection } = this;
     const carried = connection !== null && connection.session === state;
-    const flags = `${Number(connection !== null)}${Number(this.#over)} ${this.#account && this.#charged}`;
+    const flags = `${Number(connection !== null)}${Number(this.#over)}${Number(this.#begins)} ${
+      this.#account && this.#charged
+    }`;
     const held = carried ? state.name(names) : state.key(now, names);
-    return `${flags} ${JSON.stringify(this.#ending)} ${held}`;
+    const waits = this.#undecided ? ` ${state.inbound.received - this.#finished}` : "";
+    return `${flags}${waits} ${JSON.stringify(this.#ending)} ${held}`;
   }
 }

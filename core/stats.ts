@@ -83,6 +83,8 @@ export interface OneWayStats {
 export interface DetectionStats {
   /** Which detector. */
   readonly detector: "fixed" | "accrual";
+  /** A suspicion was told and has not ended. */
+  readonly suspected: boolean;
   /** From now to suspicion if nothing comes; below 0: it is past. */
   readonly suspectIn: number;
   /** The same for the verdict. */

@@ -381,6 +381,11 @@ export class Liveness {
     this.#watchOutbound();
   }
 
+  /** Whether a suspicion was told that has not ended. */
+  get suspected(): boolean {
+    return this.#suspected !== null;
+  }
+
   /** When this silence is suspected, and when it is death. */
   get silence(): { readonly suspectAt: Micros; readonly convictAt: Micros } {
     return { suspectAt: this.#suspectInboundAt(), convictAt: this.#convictInboundAt() };

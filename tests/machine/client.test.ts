@@ -264,3 +264,57 @@ describe("client", () => {
     assertLessOrEqual(Math.max(...slots.values()), 14);
   });
 });
+
+describe("a client that closes while it has no connection", () => {
+  const options = { reconnect: { base: 100, floor: 50 }, closeTimeout: 2_000 };
+
+  /** Closed during an outage: how it ended, and how long after. */
+  function ends(owed: boolean, dialing: "fail" | "hang"): [string, number] {
+    const fresh = new Owners();
+    const other = fresh.dial(options);
+    fresh.run(100);
+    fresh.dialing = dialing;
+    other.client.connection!.transportFailed(null, fresh.now);
+    other.client.settle(other.client.connection!, fresh.now);
+    if (owed) other.client.session!.send(new Uint8Array(5), fresh.now);
+    fresh.run(300);
+    other.client.close(0, "bye", fresh.now);
+    const closedAt = fresh.now;
+    fresh.run(FOREVER, () => other.of("ended").length > 0);
+    return [other.of("ended")[0]!.reason.code, fresh.now - closedAt];
+  }
+
+  it("says that it could not deliver in closeTimeout, not what became of its last dial", () => {
+    for (const dialing of ["fail", "hang"] as const) {
+      const [code, took] = ends(true, dialing);
+      assertEquals(code, "CLOSE_TIMEOUT", dialing);
+      assertLessOrEqual(took, 2_000);
+    }
+  });
+
+  it("that owes nothing ends with its next dial, or within a second", () => {
+    const [refused, soon] = ends(false, "fail");
+    assertEquals([refused, soon], ["ABORTED", 0]);
+    const [hanging, late] = ends(false, "hang");
+    assertEquals(hanging, "ABORTED");
+    assertLessOrEqual(late, 1_000);
+  });
+});
+
+describe("the handshake of a client that was connected before", () => {
+  it("is given up as soon as an unanswered heartbeat would be, at least a second, and each time later", () => {
+    const heartbeat = { interval: 100 };
+    const world = new Owners({ heartbeat });
+    const dialler = world.dial({ heartbeat, reconnect: { base: 10, floor: 10, cap: 10 } });
+    world.run(1_000);
+    world.cut = true;
+    world.run(20_000, () => dialler.of("down").length === 5);
+    const times = dialler.told.filter((told) => told.event.type === "down").map((told) => told.at);
+    const gaps = times.slice(1).map((at, i) => Math.round(at - times[i]!));
+    // The first was the early one's, which began before the verdict.
+    assertLessOrEqual(gaps[0]!, 1_000);
+    for (const [i, least] of [2_000, 4_000, 8_000].entries()) {
+      assert(gaps[i + 1]! >= least && gaps[i + 1]! <= least + 50, `${gaps}`);
+    }
+  });
+});

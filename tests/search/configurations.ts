@@ -31,7 +31,7 @@ const OPTIONS: Configuration["options"] = {
   handshakeTimeout: 3_000,
   dialTimeout: 5_000,
   resumeWindow: 1_000,
-  reconnect: { base: 1, floor: 0, cap: 1 },
+  reconnect: { base: 1, floor: 0, cap: 1, early: false },
 };
 
 const USUAL = { options: OPTIONS, connected: true, finishes: true, frames: false, lingers: false };

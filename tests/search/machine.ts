@@ -261,7 +261,9 @@ export class Draft {
 
   #actions(client: Client): void {
     for (let a = client.nextAction(); a !== null; a = client.nextAction()) {
-      if (a.type !== "ask") this.#effects.push({ type: a.type, attempt: a.attempt });
+      if (a.type === "dial" || a.type === "cancelDial") {
+        this.#effects.push({ type: a.type, attempt: a.attempt });
+      }
     }
     for (let e = client.nextEvent(); e !== null; e = client.nextEvent()) {
       if (e.type !== "ended") continue;

@@ -23,6 +23,8 @@ export interface End {
   peer: End | null;
   /** What is on its way to this end; null is the end of the stream. */
   queue: { at: number; bytes: Uint8Array | null }[];
+  /** What came while its client keeps that from the machine; null: it does not. */
+  held: { at: number; bytes: Uint8Array | null }[] | null;
   /** Bytes that left this end, and that reached it, in all. */
   sent: number;
   received: number;

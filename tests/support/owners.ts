@@ -50,6 +50,8 @@ interface End {
   queue: { at: number; bytes: Uint8Array | null }[];
   ended: boolean;
   gone: boolean;
+  /** Its client keeps what comes from it. */
+  held: boolean;
 }
 
 /** The world. */
@@ -100,8 +102,19 @@ export class Owners {
     far.peer = near;
   }
 
+  /** What a client does with a connection for which it has a replacement. */
+  #keep(how: "hold" | "release" | "drop", connection: Conversation): void {
+    const end = this.#ends.get(connection);
+    if (end === undefined) return;
+    end.held = how === "hold";
+    if (how !== "drop") return end.settle(connection, this.now);
+    this.#put(end, null);
+    end.gone = true;
+    this.#ends.delete(connection);
+  }
+
   #end(connection: Conversation, settle: End["settle"]): End {
-    const end: End = { connection, settle, peer: null, queue: [], ended: false, gone: false };
+    const end: End = { connection, settle, peer: null, queue: [], ended: false, gone: false, held: false };
     this.#ends.set(connection, end);
     return end;
   }
@@ -119,6 +132,7 @@ export class Owners {
             dialler.endpoints.push(action.endpoint);
             this.#join(dialler, action.attempt);
           } else if (action.type === "cancelDial") dialler.cancelled.push(action.attempt);
+          else if (action.type !== "ask") this.#keep(action.type, action.connection);
         }
         for (let c = client.nextDirty(); c !== null; c = client.nextDirty()) {
           busy = true;
@@ -146,7 +160,7 @@ export class Owners {
       this.events.push({ side, connection, event });
       if (event.type === "message") connection.consumed(event.position, this.now);
     }
-    if (end === undefined || end.gone) return;
+    if (end === undefined || end.gone || end.held) return;
     for (let bytes = connection.peekTransmit(); bytes !== null; bytes = connection.peekTransmit()) {
       this.#put(end, bytes.slice());
       connection.advanceTransmit(bytes.length);
@@ -173,7 +187,9 @@ export class Owners {
     while (!until()) {
       let at = this.server.deadline();
       for (const { client } of this.diallers) at = Math.min(at, client.deadline());
-      for (const end of this.#ends.values()) at = Math.min(at, end.queue[0]?.at ?? Infinity);
+      for (const end of this.#ends.values()) {
+        if (!end.held) at = Math.min(at, end.queue[0]?.at ?? Infinity);
+      }
       if (at > finish) break;
       this.now = Math.max(this.now, at);
       for (const end of [...this.#ends.values()]) this.#deliver(end);
@@ -191,7 +207,7 @@ export class Owners {
   }
 
   #deliver(end: End): void {
-    while (end.queue.length > 0 && end.queue[0]!.at <= this.now && !end.gone) {
+    while (end.queue.length > 0 && end.queue[0]!.at <= this.now && !end.gone && !end.held) {
       const { bytes } = end.queue.shift()!;
       if (bytes === null) end.connection.receiveEof(this.now);
       else end.connection.receive(bytes, this.now);

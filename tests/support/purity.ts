@@ -121,7 +121,7 @@ function resolve(file: string, specifier: string): string | null {
 /** How high a file of core stands; it may import what is not higher. */
 const HEIGHTS: readonly [RegExp, number][] = [
   [/^core\/mod\.ts$/, 5],
-  [/^core\/(client|server)/, 4],
+  [/^core\/(client|server|redial|ending|replacement)/, 4],
   [/^core\/session/, 3],
   [/^core\/(crypto|wire|liveness)\//, 1],
   [/^core\/(codes|environment|errors|events|machine|options|stats|time|timers)\.ts$/, 1], // the shared vocabulary

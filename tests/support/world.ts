@@ -21,6 +21,7 @@ import type { SessionOver } from "../../core/server_types.ts";
 import type { Session } from "../../core/session.ts";
 import { Application, type Cut, type End, type Side, type Unfinished } from "./application.ts";
 import { Random, seeded } from "./random.ts";
+import { Tasks } from "./tasks.ts";
 
 export type { Cut, End, Side } from "./application.ts";
 
@@ -39,6 +40,8 @@ export class World {
   latency = 5;
   /** Bytes vanish, and nobody is told. */
   silent = false;
+  /** How long a dial takes. */
+  dialTime = 0;
   /** Whether dials succeed. */
   reachable = true;
   /** Bytes that reach a machine at a time, and that are taken from it at a time. */
@@ -65,7 +68,7 @@ export class World {
   readonly stalledUntil: Record<Side, number> = { client: 0, server: 0 };
   #random: Random;
   #serverOptions: ServerOptions;
-  #tasks: { at: number; run: () => void }[] = [];
+  readonly #tasks: Tasks = new Tasks();
 
   constructor(client: ClientOptions = {}, server: ServerOptions = {}, seed = 1, piece = Infinity) {
     this.piece = piece;
@@ -203,6 +206,23 @@ export class World {
     this.stalledUntil[side] = Math.max(this.stalledUntil[side], this.now + span);
   }
 
+  /** What the client does with a connection that it may give up for another. */
+  #keep(how: "hold" | "release" | "drop", connection: Conversation): void {
+    const end = this.ends.get(connection);
+    if (end === undefined) return;
+    if (how === "release") end.queue.unshift(...end.held ?? []);
+    end.held = how === "hold" ? [] : null;
+    if (how !== "drop") return this.client.settle(connection, this.now);
+    end.gone = true;
+    this.ends.delete(connection);
+    this.#put(end, null);
+  }
+
+  #dial(attempt: number): void {
+    if (this.dialTime === 0) this.#dialed(attempt);
+    else this.later(this.dialTime, () => this.#dialed(attempt));
+  }
+
   #dialed(attempt: number): void {
     this.dials++;
     if (!this.reachable) return this.client.dialFailed(attempt, UNREACHABLE, this.now);
@@ -229,6 +249,7 @@ export class World {
       connection,
       peer: null,
       queue: [],
+      held: null,
       sent: 0,
       received: 0,
       delay: 0,
@@ -260,7 +281,8 @@ export class World {
       busy = false;
       for (let a = client.nextAction(); a !== null; a = client.nextAction()) {
         busy = true;
-        if (a.type === "dial") this.#dialed(a.attempt);
+        if (a.type === "dial") this.#dial(a.attempt);
+        else if (a.type !== "cancelDial" && a.type !== "ask") this.#keep(a.type, a.connection);
       }
       for (let c = client.nextDirty(); c !== null; c = client.nextDirty()) busy = this.#drain(c) || busy;
       for (let e = client.nextEvent(); e !== null; e = client.nextEvent()) this.told.push(e);
@@ -279,7 +301,7 @@ export class World {
     const end = this.ends.get(connection);
     if (end === undefined) return false;
     for (let e = connection.nextEvent(); e !== null; e = connection.nextEvent()) this.#event(end, e);
-    while (!end.gone && end.busyUntil <= this.now) {
+    while (!end.gone && end.busyUntil <= this.now && end.held === null) {
       const shown = connection.peekTransmit();
       if (shown === null) break;
       const going = shown.length <= this.writes ? shown : shown.subarray(0, this.writes);
@@ -289,7 +311,7 @@ export class World {
       connection.advanceTransmit(going.length);
       if (this.pace === 0) continue;
       end.busyUntil = this.now + this.pace;
-      this.#later(this.pace, () => this.#owner(end).settle(connection, this.now));
+      this.later(this.pace, () => this.#owner(end).settle(connection, this.now));
     }
     for (let e = connection.nextEvent(); e !== null; e = connection.nextEvent()) this.#event(end, e);
     const action = connection.socketAction();
@@ -320,7 +342,7 @@ export class World {
       case "open":
         application.resumed.push(event.resumed);
         if (end.side === "server") this.remote = this.server.sessionOf(end.connection);
-        return this.#later(0, () => event.resumed ? undefined : this.#flush(end.side));
+        return this.later(0, () => event.resumed ? undefined : this.#flush(end.side));
       case "message":
         return this.#message(end, decoder.decode(event.bytes), event.position);
       case "processed":
@@ -348,29 +370,22 @@ export class World {
     const wait = application.consumes ? 0 : application.after?.(text) ?? Infinity;
     application.open.push(message);
     if (wait === 0) this.#finish(end.side, message);
-    else if (wait < Infinity) this.#later(wait, () => this.#finish(end.side, message));
+    else if (wait < Infinity) this.later(wait, () => this.#finish(end.side, message));
     const answer = application.answer?.(text) ?? null;
     if (answer === null) return;
     application.outbox.push(answer);
     if (application.outbox.length === 1) this.#flush(end.side);
   }
 
-  #later(wait: number, run: () => void): void {
-    const at = this.now + wait;
-    const before = this.#tasks.findIndex((task) => task.at > at);
-    if (before < 0) this.#tasks.push({ at, run });
-    else this.#tasks.splice(before, 0, { at, run });
-  }
-
   /** Does something in so many ms. */
   later(wait: number, run: () => void): void {
-    this.#later(wait, run);
+    this.#tasks.add(this.now + wait, run);
   }
 
   #next(): number {
     const { client, server } = this.stalledUntil;
     let at = Math.min(Math.max(this.server.deadline(), server), Math.max(this.client.deadline(), client));
-    if (this.#tasks.length > 0) at = Math.min(at, this.#tasks[0]!.at);
+    at = Math.min(at, this.#tasks.next);
     for (const end of this.ends.values()) {
       const first = end.queue[0];
       if (first !== undefined) at = Math.min(at, Math.max(first.at, this.stalledUntil[end.side]));
@@ -394,7 +409,7 @@ export class World {
       for (const end of [...this.ends.values()]) {
         if (this.stalledUntil[end.side] <= this.now) this.#deliver(end);
       }
-      while (this.#tasks.length > 0 && this.#tasks[0]!.at <= this.now) this.#tasks.shift()!.run();
+      this.#tasks.run(this.now);
       this.settle();
     }
     if (!until()) this.now = finish;
@@ -402,6 +417,11 @@ export class World {
 
   #deliver(end: End): void {
     while (end.queue.length > 0 && end.queue[0]!.at <= this.now && !end.gone) {
+      if (end.held !== null) {
+        end.held.push(end.queue.shift()!);
+        this.client.heard(end.connection, this.now);
+        continue;
+      }
       const { bytes } = end.queue.shift()!;
       if (bytes === null) {
         end.connection.receiveEof(this.now);
