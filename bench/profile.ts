@@ -76,25 +76,40 @@ async function perf(args: readonly string[], pid: number, during: () => Promise<
   return text;
 }
 
-async function sampled(server: Program, load: () => Promise<unknown>): Promise<Shares> {
+/** Where the samples fell; and the same with all that is not JavaScript counted to the function that called it. */
+interface Sampled {
+  readonly own: Shares;
+  readonly callers: Shares;
+}
+
+async function sampled(server: Program, load: () => Promise<unknown>): Promise<Sampled> {
   if (!canCount) {
     await server.call("startProfile");
     await load();
-    return sharesOf(await server.call<Profile>("stopProfile"));
+    return { own: sharesOf(await server.call<Profile>("stopProfile")), callers: [] };
   }
   const folder = mkdtempSync(join(tmpdir(), "heartwire-perf-"));
   try {
     const file = join(folder, "data");
-    await perf(["record", "-F", "4999", "-o", file], server.pid, async () => void await load());
-    const { stdout } = spawnSync(
-      "perf",
-      ["report", "--stdio", "-i", file, "--sort", "symbol", "--percent-limit", "0.01"],
-      { encoding: "utf8", maxBuffer: 2 ** 26 },
-    );
-    return [...stdout.matchAll(/^\s*([\d.]+)%\s+\[(.)\]\s+(.+?)\s*$/gm)]
-      .map(([, percent, level, name]) =>
-        [`${level === "k" ? "kernel: " : ""}${shorter(name!)}`, Number(percent) / 100] as const
-      );
+    const record = ["record", "-F", "4999", "--call-graph", "fp", "-o", file];
+    await perf(record, server.pid, async () => void await load());
+    const { stdout } = spawnSync("perf", ["script", "-i", file, "-F", "ip,sym"], {
+      encoding: "utf8",
+      maxBuffer: 2 ** 30,
+    });
+    const own = new Map<string, number>();
+    const callers = new Map<string, number>();
+    const stacks = stdout.split("\n\n").filter((stack) => stack.trim() !== "");
+    for (const stack of stacks) {
+      const frames = stack.trim().split("\n").map((line) => {
+        const [, address, name] = /^\s*(\S+)\s+(.*)$/.exec(line) ?? ["", "", ""];
+        return address!.startsWith("ffff") ? `kernel: ${name}` : shorter(name!);
+      });
+      const caller = frames.find((name) => /^[*+~^]/.test(name)) ?? "no JavaScript";
+      own.set(frames[0]!, (own.get(frames[0]!) ?? 0) + 1 / stacks.length);
+      callers.set(caller, (callers.get(caller) ?? 0) + 1 / stacks.length);
+    }
+    return { own: [...own], callers: [...callers] };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -158,14 +173,14 @@ try {
     ? await perf(["stat", "-e", "instructions,cycles,context-switches"], server.pid, counted)
     : (await counted(), "");
   const each = (await server.call<number>("cpu") - before) / messages;
-  const shares = await sampled(server, () => load(ms));
+  const { own, callers } = await sampled(server, () => load(ms));
   console.log(`${values.subject}, ${size} B, ${runtime}: ${each.toFixed(2)} us of CPU a ${unit}`);
   for (const [, count, name] of counts.matchAll(/^\s*([\d,]+)\s+([\w-]+)/gm)) {
     console.log(`${(Number(count!.replaceAll(",", "")) / messages).toFixed(2)} ${name} a ${unit}`);
   }
   console.log();
   const kinds = new Map<string, number>();
-  for (const [name, share] of shares) kinds.set(kindOf(name), (kinds.get(kindOf(name)) ?? 0) + share);
+  for (const [name, share] of own) kinds.set(kindOf(name), (kinds.get(kindOf(name)) ?? 0) + share);
   const list = (some: Shares): void => {
     for (const [name, share] of some.toSorted((a, b) => b[1] - a[1]).slice(0, top)) {
       console.log(
@@ -174,8 +189,10 @@ try {
     }
   };
   if (canCount) list([...kinds]);
-  console.log();
-  list(shares);
+  console.log("\nOwn time:");
+  list(own);
+  if (callers.length > 0) console.log("\nOwn time, with what of the engine and the kernel a function calls:");
+  list(callers);
 } finally {
   await contest.stop();
   built.remove();
