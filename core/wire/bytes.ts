@@ -19,6 +19,9 @@ const LEAST_SLAB = 256;
 /** The greatest slab, bytes: four frames of the greatest size. */
 const GREATEST_SLAB = 4 * (16_384 + 64);
 
+/** From so many bytes on the end of a slab that no frame fits into any more would be worth noticing. */
+const LONG_FRAME = 1_024;
+
 /** A slab should serve so many bursts like those seen. */
 const BURSTS_PER_SLAB = 8;
 
@@ -74,7 +77,9 @@ export class ByteQueue {
       this.#from = 0;
     }
     const wanted = Math.max(2 * this.#burst, BURSTS_PER_SLAB * this.#expected, LEAST_SLAB);
-    this.bytes = new Uint8Array(Math.max(count, Math.min(wanted, GREATEST_SLAB)));
+    const slab = Math.max(count, Math.min(wanted, GREATEST_SLAB));
+    // Long frames of one size fill a slab to its end: what a session keeps then takes no more memory than it counts.
+    this.bytes = new Uint8Array(count < LONG_FRAME ? slab : slab - slab % count);
     this.at = 0;
   }
 
