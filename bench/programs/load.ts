@@ -90,7 +90,11 @@ async function run({ group: id, ms, least = 0, burst, bursts, together }: Run): 
   const start = performance.now();
   const cpu = cpuMicros();
   await new Promise<void>((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error("echoes are missing")), ms + STALLED);
+    let seen = -1;
+    const timer = setInterval(() => {
+      if (messages === seen) reject(new Error("echoes are missing"));
+      seen = messages;
+    }, STALLED);
     const send = (link: number): void => {
       waiting[link]! += burst;
       open += burst;
@@ -103,7 +107,7 @@ async function run({ group: id, ms, least = 0, burst, bursts, together }: Run): 
       messages += count;
       if (messages >= least && performance.now() - start >= ms) {
         if (open > 0) return;
-        clearTimeout(timer);
+        clearInterval(timer);
         return resolve();
       }
       // As many bursts go as came back whole.
