@@ -10,6 +10,7 @@ export type { ConnectTarget } from "./connect.ts";
 export type { MessageHandler } from "./consumers.ts";
 export type { EndReason } from "./failure.ts";
 export type { Server, SessionHandler } from "./listen.ts";
+export { MemoryStore, type MemoryStoreOptions, type SessionStore } from "./store.ts";
 export type { Message, Payload } from "./message.ts";
 export type {
   CommonOptions,

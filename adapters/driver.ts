@@ -40,6 +40,8 @@ export interface DriverHooks<M, E> {
   event(machine: M, event: E): void;
   /** The owner's own actions and events, after each drain. Says whether there were any. May give inputs. */
   decide?(): boolean;
+  /** All inputs of a turn were given, and nothing of what follows is written yet. Must give no input. */
+  turned?(): void;
   /** A machine's transport is gone, and with it all that the driver knew of it. Must give no input. */
   detached?(machine: M): void;
 }
@@ -226,6 +228,7 @@ export class Driver<M extends Machine<E>, E> {
     this.#waited = 0;
     do {
       for (const task of this.#beforeFlush.splice(0)) task();
+      this.#hooks.turned?.();
       this.#flush();
     } while (this.#beforeFlush.length > 0);
     this.#scheduled = false;

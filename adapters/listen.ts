@@ -17,6 +17,8 @@ import {
   type ServerStats,
   type Session as CoreSession,
   type SessionOver,
+  type StoreAnswer,
+  type StoreQuestion,
 } from "../core/mod.ts";
 import { numberOption } from "../core/errors.ts";
 import { resolveServer } from "../core/options.ts";
@@ -27,6 +29,7 @@ import type { SessionHost } from "./host.ts";
 import { LiveSession } from "./live_session.ts";
 import { type ListenOptions, report, serverOptions, show } from "./options.ts";
 import type { Session } from "./session.ts";
+import { askStore, type SessionStore } from "./store.ts";
 import type { Listener, ListenerSink, Platform, Transport } from "./transport.ts";
 import { listenUnix } from "./unix.ts";
 
@@ -117,20 +120,31 @@ class LiveServer implements Server, ListenerSink {
   readonly #handler: SessionHandler;
   readonly #options: ListenOptions;
   readonly #window: number;
+  readonly #closeTimeout: number;
   readonly #core: CoreServer;
   readonly #driver: Driver<Conversation, ConnectionEvent>;
   #listener: Listener | null = null;
   #listening = true;
+  /** Handlers that run; below 0: they are not waited for. */
+  #serving = 0;
+  #cancelWait: (() => void) | null = null;
+  /** Questions to the store that wait for their answer. */
+  #asked = 0;
+  readonly #storeTimeout: number;
   #resolveClosed!: () => void;
 
   constructor(platform: Platform, handler: SessionHandler, options: ListenOptions, core: ServerOptions) {
     this.#handler = handler;
     this.#options = options;
-    this.#window = resolveServer(core).window;
+    const { window, closeTimeout, storeTimeout } = resolveServer(core);
+    this.#window = window;
+    this.#closeTimeout = closeTimeout;
+    this.#storeTimeout = storeTimeout;
     this.#core = new CoreServer(core, platform.environment);
     this.#driver = new Driver(this.#core, platform.clock, {
       event: (connection, event) => this.#event(connection, event),
       decide: () => this.#decide(),
+      ...(options.store === undefined ? {} : { turned: () => this.#write(options.store!) }),
       detached: () => this.#finishIfOver(),
     });
     this.closed = new Promise((resolve) => this.#resolveClosed = resolve);
@@ -234,12 +248,16 @@ class LiveServer implements Server, ListenerSink {
   }
 
   async #serve(session: LiveSession): Promise<void> {
+    this.#serving++;
     try {
       await this.#handler(session);
       await session.handled();
       await session.close();
     } catch (error) {
       session.handlerFailed(error);
+    } finally {
+      this.#serving--;
+      this.#finishIfOver();
     }
   }
 
@@ -252,14 +270,51 @@ class LiveServer implements Server, ListenerSink {
     const action = this.#core.nextAction();
     if (action === null) return false;
     const { id, question } = action;
+    if (question.type !== "admit") {
+      this.#store(this.#options.store!, { id, question });
+      return true;
+    }
     const transport = this.#driver.transportOf(question.connection);
     if (transport === null) return true; // gone meanwhile
     void this.#admit({ remote: transport.remote, local: transport.local }).then((answer) => {
-      const now = this.#driver.now();
-      this.#core.answered(id, answer, now);
-      this.#driver.done(null, now);
+      this.#answer(id, answer);
     });
     return true;
+  }
+
+  #answer(id: number, answer: Answer | StoreAnswer): void {
+    const now = this.#driver.now();
+    this.#core.answered(id, answer, now);
+    this.#driver.done(null, now);
+  }
+
+  /** What a turn did to sessions is written together. */
+  #write(store: SessionStore): void {
+    if (!this.#core.writes) return;
+    for (let write = this.#core.nextWrite(); write !== null; write = this.#core.nextWrite()) {
+      this.#store(store, write);
+    }
+  }
+
+  /** Asks the store; whatever becomes of that, there is one answer, in time. */
+  #store(store: SessionStore, { id, question }: { id: number; question: StoreQuestion }): void {
+    let open = true;
+    const answer = (answer: StoreAnswer): void => {
+      if (!open) return;
+      open = false;
+      giveUp();
+      this.#asked--;
+      if (answer.type === "failed") {
+        report(this.#options, new Error(answer.text), null, `the store failed at ${question.type}`);
+      }
+      this.#answer(id, answer);
+      this.#finishIfOver();
+    };
+    this.#asked++;
+    const giveUp = this.#driver.at(this.#driver.now() + this.#storeTimeout, () => {
+      answer({ type: "failed", text: `no answer to ${question.type} in ${this.#storeTimeout} ms` });
+    });
+    void askStore(store, question).then(answer);
   }
 
   async #admit(peer: { remote: Address; local: Address }): Promise<Answer> {
@@ -286,6 +341,11 @@ class LiveServer implements Server, ListenerSink {
   drain(options: DrainOptions = {}): Promise<void> {
     const now = this.#driver.now();
     this.#core.drain(options, now);
+    // A handler whose client is away, or that works on behind its session, is waited for as long as one with a client is.
+    this.#cancelWait ??= this.#driver.at(now + this.#closeTimeout, () => {
+      this.#serving = -Infinity;
+      this.#finishIfOver();
+    });
     return this.#stop(now);
   }
 
@@ -296,6 +356,7 @@ class LiveServer implements Server, ListenerSink {
   abort(text = ""): Promise<void> {
     const now = this.#driver.now();
     this.#core.abort(text, now);
+    this.#serving = -Infinity;
     return this.#stop(now);
   }
 
@@ -311,7 +372,9 @@ class LiveServer implements Server, ListenerSink {
   }
 
   #finishIfOver(): void {
-    if (!this.#listening && this.#driver.size === 0) this.#resolveClosed();
+    if (this.#listening || this.#driver.size > 0 || this.#serving > 0 || this.#asked > 0) return;
+    this.#cancelWait?.();
+    this.#resolveClosed();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -41,6 +41,7 @@ import type {
   SignalOption,
 } from "./session.ts";
 import { type Lasting, type PassingChange, type SessionState, type Status, StatusFeed } from "./status.ts";
+import { Totals } from "./totals.ts";
 import type { Transport } from "./transport.ts";
 
 /** A session that is or was connected. */
@@ -55,6 +56,7 @@ export class LiveSession implements Session {
   readonly #sends: Sends;
   readonly #requests: Requests;
   readonly #replies: Replies;
+  readonly #totals = new Totals();
   #transport: Transport | null = null;
   #faulted = false;
   #conversations = 0;
@@ -173,6 +175,8 @@ export class LiveSession implements Session {
   }
 
   #opened(connection: Conversation, agreement: Agreement, resumed: boolean): void {
+    const { last } = this.#channel;
+    if (last !== null && last !== connection) this.#totals.add(last.stats(this.#host.driver.now()));
     if (this.#channel.connection !== null) this.#dropWaiting({ kind: "lost", code: "LOST", cause: null });
     this.#channel.opened(connection);
     this.#transport = this.#host.driver.transportOf(connection);
@@ -267,7 +271,7 @@ export class LiveSession implements Session {
       if (connection === null || source !== connection) return; // of an earlier conversation, or too late
       connection.consumed(message.position, now);
     }
-    if (connection !== null) this.#host.driver.done(connection, now);
+    this.#host.driver.done(connection, now);
   };
 
   // What the application says.
@@ -342,7 +346,9 @@ export class LiveSession implements Session {
 
   stats(): SessionStats {
     return {
-      ...this.#channel.last!.stats(this.#host.driver.now()),
+      ...this.#totals.with(this.#channel.last!.stats(this.#host.driver.now())),
+      messagesSent: this.#sends.accepted,
+      requestsSent: this.#requests.accepted,
       conversations: this.#conversations,
       unread: this.#inbox.length,
       unreadBytes: this.#inbox.bytes,

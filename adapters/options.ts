@@ -9,6 +9,7 @@ import type { ClientOptions, ConnectionEvent, ServerOptions } from "../core/mod.
 import { resolveClient, resolveServer } from "../core/options.ts";
 import type { Address } from "./address.ts";
 import type { Session } from "./session.ts";
+import { checkStore, type SessionStore } from "./store.ts";
 
 /**
  * What is called when the application's own code threw: a handler, with its session; without one `authenticate`, or the runtime
@@ -51,12 +52,15 @@ export interface Peer {
 }
 
 /** Options of `listen`. */
-export interface ListenOptions extends Omit<ServerOptions, "ask" | "secureTransport">, CommonOptions {
+export interface ListenOptions
+  extends Omit<ServerOptions, "ask" | "store" | "secureTransport">, CommonOptions {
   /**
    * Says whether a client is let in, before it is welcomed. `false`, and throwing, refuse with UNAUTHORIZED; what it throws is
    * reported. The handshake's deadline bounds it.
    */
   readonly authenticate?: (peer: Peer) => boolean | PromiseLike<boolean>;
+  /** Where sessions are kept, so that another server, or this one after a restart, goes on with them. Default: they end with the server. */
+  readonly store?: SessionStore;
   /** Closes the server in good order, as `close()` does; before it listens, `listen` rejects with `ERR_HEARTWIRE_CANCELLED`. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -92,9 +96,10 @@ export function clientOptions(options: ConnectOptions, endpoints: number): Clien
 /** Checks the options of `listen` and returns core's. */
 export function serverOptions(options: ListenOptions): ServerOptions {
   check(options, resolveServer(), ["ask", "secureTransport"], ["onHandlerError", "observe", "authenticate"]);
-  const { signal: _signal, onHandlerError: _onHandlerError, observe: _observe, authenticate, ...core } =
-    options;
-  return { ...core, ask: authenticate !== undefined };
+  const { signal: _signal, onHandlerError: _onHandlerError, observe: _observe, ...rest } = options;
+  const { authenticate, store, ...core } = rest;
+  if (store !== undefined) checkStore(store);
+  return { ...core, ask: authenticate !== undefined, store: store !== undefined };
 }
 
 /** Calls the application's reporter, or the default; what that throws changes nothing. */

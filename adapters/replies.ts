@@ -172,7 +172,7 @@ export class Replies {
       this.#host.report(error); // longer than the peer takes
       result = taker.reply(request.id, ReplyStatus.FAILED, NOTHING, now);
     }
-    if (connection !== null) driver.done(connection, now);
+    driver.done(connection, now);
     return result !== "blocked";
   }
 

@@ -35,6 +35,8 @@ interface Waiting {
 
 /** The requests of one session. */
 export class Requests {
+  /** How many were accepted, whether there was a connection or not. */
+  accepted = 0;
   readonly #host: SessionHost;
   readonly #channel: Channel;
   readonly #sends: Sends;
@@ -87,6 +89,7 @@ export class Requests {
     const remaining = Math.max(1, waiting.until - now);
     const id = (core ?? connection!).request(bytes, remaining, now);
     if (id === 0) return "blocked";
+    this.accepted++;
     waiting.id = id;
     this.#early.delete(waiting);
     this.#open.set(id, waiting);
@@ -115,7 +118,7 @@ export class Requests {
     const { driver } = this.#host;
     const now = driver.now();
     (core ?? connection!).cancel(waiting.id, now);
-    if (connection !== null) driver.done(connection, now);
+    driver.done(connection, now);
   }
 
   /** One alarm, for the first of all; who was answered before it comes costs nothing. */

@@ -27,6 +27,8 @@ export function bytesOf(data: unknown): Uint8Array | null {
 
 /** The sends of one session. */
 export class Sends {
+  /** Messages accepted, whether there was a connection or not; volatile ones sent. */
+  accepted = 0;
   readonly #host: SessionHost;
   readonly #channel: Channel;
   readonly #outbox = new Outbox(WAITING_MAX);
@@ -53,7 +55,9 @@ export class Sends {
   #give(bytes: Uint8Array, now: number): "accepted" | "blocked" {
     const { core, connection } = this.#channel;
     try {
-      return (core ?? connection!).send(bytes, now);
+      const result = (core ?? connection!).send(bytes, now);
+      if (result === "accepted") this.accepted++;
+      return result;
     } catch (error) {
       throw this.#channel.explained(error);
     }
@@ -82,7 +86,7 @@ export class Sends {
     } catch (error) {
       return channel.refused(error);
     }
-    if (connection !== null) this.#host.driver.done(connection, this.#host.driver.now());
+    this.#host.driver.done(connection, this.#host.driver.now());
     return ACCEPTED;
   }
 
@@ -108,7 +112,7 @@ export class Sends {
     }
     const accepted = acknowledged === true ? () => this.#acknowledgement() : () => ACCEPTED;
     const promise = result === "accepted" ? accepted() : this.#wait(bytes, options);
-    if (connection !== null) this.#host.driver.done(connection, now);
+    this.#host.driver.done(connection, now);
     return promise;
   }
 
@@ -127,7 +131,9 @@ export class Sends {
     if (connection === null || !open) throw channel.unsendable();
     const now = this.#host.driver.now();
     try {
-      return connection.sendVolatile(bytes, now) === "sent";
+      const sent = connection.sendVolatile(bytes, now) === "sent";
+      if (sent) this.accepted++;
+      return sent;
     } catch (error) {
       throw channel.explained(error);
     } finally {

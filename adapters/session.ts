@@ -66,7 +66,7 @@ export interface PingResult {
   readonly hold: number;
 }
 
-/** What a session counts: its current or last connection, and what is of the session. */
+/** What a session counts: over all its connections; measures, and what is of one connection by nature, are of the current or last. */
 export interface SessionStats extends ConnectionStats {
   /** Connections that were live, one after another. */
   readonly conversations: number;
@@ -153,7 +153,7 @@ export interface Session extends AsyncIterable<Message>, AsyncDisposable {
   /**
    * The changes of state with their evidence, beginning with the state of now and ending behind `closed`; between them what happens to
    * time and terms without changing it (`stalled`, `clockStepped`, `retuned`; {@link Passing}). Each call has a queue of its own, of 64
-   * at most: who does not listen loses the oldest and sees how many in `missed`.
+   * at most: who does not listen loses the oldest that tell of no loss, and sees how many in `missed`.
    */
   status(options?: SignalOption): AsyncIterableIterator<Status>;
 

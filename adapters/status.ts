@@ -125,6 +125,11 @@ interface Waiting {
 
 const DONE: IteratorResult<Status> = Object.freeze({ done: true, value: undefined });
 
+/** Whether a status says that messages were lost, or may be. */
+function tellsLoss(status: Status): boolean {
+  return status.state === "unconfirmed" || (status.state === "live" && status.discarded > 0);
+}
+
 class Listener implements AsyncIterableIterator<Status> {
   readonly #queue = new Fifo<Status>();
   readonly #waiting = new Fifo<Waiting>();
@@ -161,11 +166,17 @@ class Listener implements AsyncIterableIterator<Status> {
     const next = this.#waiting.shift();
     if (next === undefined) this.#queue.push(status);
     else next.resolve({ done: false, value: status });
-    if (this.#queue.length > QUEUE_MAX) {
-      this.#queue.shift();
-      this.#missed++;
-    }
+    if (this.#queue.length > QUEUE_MAX) this.#dropOne();
     if (status.state === "closed") this.#end();
+  }
+
+  /** The oldest goes that tells of no loss: a long outage has two statuses for each dial, and what it cost must still be read. */
+  #dropOne(): void {
+    const all = this.#queue.takeAll();
+    const at = all.findIndex((status) => !tellsLoss(status));
+    all.splice(Math.max(at, 0), 1);
+    for (const status of all) this.#queue.push(status);
+    this.#missed++;
   }
 
   next(): Promise<IteratorResult<Status>> {
