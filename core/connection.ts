@@ -353,8 +353,25 @@ export class Connection implements Conversation {
 
   /** Server: another connection goes on with the session. */
   supersede(now: number): void {
+    this.interrupt("SUPERSEDED", "another connection goes on with the session", now);
+  }
+
+  /** Server: this connection ends, and the session does not. The code must be one that sessions survive. */
+  interrupt(code: Code, text: string, now: number): void {
+    this.#enter(now).fail(code, text);
+  }
+
+  /** Whether the application has yet to finish messages, or to answer requests. */
+  get unfinished(): boolean {
+    return this.#link.unfinished;
+  }
+
+  /** Server: more of its session is stored, so more may leave, and more may be told. */
+  stored(now: number): void {
     const link = this.#enter(now);
-    link.fail("SUPERSEDED", "another connection goes on with the session");
+    if (!link.conversing) return;
+    if (link.inbound.tellable > link.ackedProcessed) link.oweAck();
+    link.advanceClose();
   }
 
   // Outputs.

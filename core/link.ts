@@ -220,7 +220,7 @@ export class Link {
   ack(): void {
     this.timers.clear(Timer.ACK);
     this.unacknowledged = 0;
-    const { received, processed } = this.inbound;
+    const { received, tellable: processed } = this.inbound;
     if (received === this.ackedReceived && processed === this.ackedProcessed) return;
     this.ackedReceived = received;
     this.ackedProcessed = processed;
@@ -390,6 +390,7 @@ export class Link {
     if (!this.closeSent) {
       if (this.outbound.pending > 0) return;
       if (this.closing === null && this.unfinished) return;
+      if (this.inbound.processed > this.inbound.durable) return; // it is being stored
       this.ack(); // with the last `processed`, for nothing tells it after CLOSE
       if (this.reason !== null) return;
       const { code, text } = this.closing ?? this.closeReceived!;

@@ -41,13 +41,21 @@ export type {
 export type { Phase, Role } from "./phases.ts";
 export { converse } from "./profile.ts";
 export { Server } from "./server.ts";
-export type { Answer, DrainOptions, ServerAction, ServerStats, SessionOver } from "./server_types.ts";
+export type {
+  AdmitQuestion,
+  Answer,
+  DrainOptions,
+  ServerAction,
+  ServerStats,
+  SessionOver,
+} from "./server_types.ts";
 export { APPLICATION_STATUS, ReplyStatus } from "./flow/requests.ts";
 export type { Grant, Positions, SessionState } from "./flow/session_state.ts";
 export type { Admission, Carried, Dial } from "./resume.ts";
 export { Session } from "./session.ts";
 export type { SessionCounts } from "./sessions.ts";
 export type { ConnectionStats, DetectionStats, OneWayStats } from "./stats.ts";
+export type { StoreCounts } from "./store/keeper.ts";
 export type {
   AcknowledgeQuestion,
   AppendQuestion,

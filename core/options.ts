@@ -127,6 +127,10 @@ export interface ServerOptions extends ConnectionOptions {
   readonly maxHandshakesPerKey?: number;
   /** Ask the application before a client is welcomed; default false. */
   readonly ask?: boolean;
+  /** Keep sessions in a store, which is asked; default false. */
+  readonly store?: boolean;
+  /** How long an answer of the store is waited for, by the driver, ms; then it has failed. Default 5,000. */
+  readonly storeTimeout?: number;
   /** Wait told to clients that are refused for lack of room, ms; default 1,000. */
   readonly retryAfter?: number;
   /** For how long a session without a connection is kept for its client to come back, ms; 0 keeps none; default 120,000. */
@@ -375,6 +379,8 @@ export function resolveServer(options: ServerOptions = {}): ResolvedServer {
     "maxHandshakes",
     "maxHandshakesPerKey",
     "ask",
+    "store",
+    "storeTimeout",
     "retryAfter",
     "heartbeatBudget",
     "natBound",
@@ -411,6 +417,8 @@ export function resolveServer(options: ServerOptions = {}): ResolvedServer {
       true,
     ),
     ask: options.ask ?? false,
+    store: options.store ?? false,
+    storeTimeout: numberOption("storeTimeout", options.storeTimeout ?? 5_000, 1, DAY),
     retryAfter: numberOption("retryAfter", options.retryAfter ?? 1_000, 0, DAY),
     resumeWindow: numberOption("resumeWindow", options.resumeWindow ?? 120_000, 0, 7 * DAY),
     maxSessions: numberOption("maxSessions", options.maxSessions ?? 10_000, 0, 10_000_000, true),

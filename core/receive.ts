@@ -119,6 +119,7 @@ export class Receiver implements FrameSink {
     if (bytes === null) return;
     link.counters.requestsReceived++;
     const arrived = requests.arrived(inbound.messageCost);
+    if (arrived === null) return inbound.free(inbound.messageCost);
     if (requests.owed - requests.refused > requests.most) {
       requests.refuse(arrived.id);
       return tellBusy(link);

@@ -107,7 +107,7 @@ export function carry(link: Link, session: SessionState): void {
   link.outbound = session.outbound;
   link.requests = session.requests;
   link.ackedReceived = link.inbound.received;
-  link.ackedProcessed = link.inbound.processed;
+  link.ackedProcessed = link.inbound.tellable;
 }
 
 /** Goes on with a session: the peer proved to know of it, or granted it, in these parameters. */
@@ -134,7 +134,7 @@ export function progress(link: Link): void {
 export function catchUp(link: Link): void {
   const { inbound } = link;
   progress(link);
-  if (inbound.processed > link.ackedProcessed) link.oweAck();
+  if (inbound.tellable > link.ackedProcessed) link.oweAck();
   link.grant();
 }
 

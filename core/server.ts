@@ -12,14 +12,16 @@
  * @module
  */
 
+import { Admission, type House } from "./admission.ts";
 import { Copies, Names } from "./canonical.ts";
 import { CODES } from "./codes.ts";
-import { Connection } from "./connection.ts";
+import type { Connection } from "./connection.ts";
 import type { Conversation } from "./conversation.ts";
 import { Deadlines, type Deadlines as Heap } from "./deadlines.ts";
 import type { Environment } from "./environment.ts";
 import type { CloseReason } from "./events.ts";
-import { Budget, type Decision } from "./liveness/budget.ts";
+import { farewell, isStored, leave } from "./farewell.ts";
+import { Budget } from "./liveness/budget.ts";
 import {
   type ConnectionOptions,
   connectionOptions,
@@ -31,16 +33,16 @@ import { Places } from "./places.ts";
 import { converse, copyOf, modern } from "./profile.ts";
 import type { Session } from "./session.ts";
 import type { Answer, DrainOptions, Entry, ServerAction, ServerStats, SessionOver } from "./server_types.ts";
+import { account } from "./seats.ts";
 import { Sessions } from "./sessions.ts";
+import { Keeper } from "./store/keeper.ts";
+import type { StoreAnswer, StoreQuestion } from "./store/questions.ts";
 import { Tally } from "./tally.ts";
-import { toMicros, toMillis } from "./time.ts";
+import { type Micros, NEVER, toMicros, toMillis } from "./time.ts";
 import { Wall } from "./wall.ts";
 
 /** So many connections may be told at once why they are refused. */
 const MAX_REFUSING = 64;
-
-/** What clients read for whom the heartbeat budget has no room. */
-const NO_ROOM = "the server's heartbeat budget is used up";
 
 /** Keys (addresses) are cut to this length. */
 const MAX_KEY = 256;
@@ -55,13 +57,15 @@ export class Server {
   #deadlines: Heap<Entry> = new Deadlines();
   #dirty: Entry[] = [];
   #dirtyHead = 0;
-  #actions: ServerAction[] = [];
-  #asked: Map<number, Conversation> = new Map();
-  #lastAsk = 0;
+  #admission!: Admission;
   #wall: Wall = new Wall();
   #over: SessionOver[] = [];
   /** Null: sessions end with their connections. */
   #sessions: Sessions | null = null;
+  /** Null: sessions end with this server. */
+  #keeper: Keeper | null = null;
+  /** When sessions that are stored are left whatever there is, us. */
+  #leaveAt: Micros = NEVER;
   #draining: Required<DrainOptions> | null = null;
   #tally: Tally = new Tally();
   /** Null: rates are not counted. */
@@ -87,11 +91,23 @@ export class Server {
     this.#places = new Places(this.#options);
     const { profile, heartbeat, heartbeatBudget, natBound, resumeWindow } = this.#options;
     if (resumeWindow > 0 && profile === "heartwire") {
-      this.#sessions = new Sessions(this.#options, environment);
+      const sessions = this.#sessions = new Sessions(this.#options, environment);
+      if (sessions.pumps !== null) this.#keeper = new Keeper(sessions, sessions.pumps);
     }
     if (heartbeatBudget !== Infinity) {
       this.#budget = new Budget(heartbeatBudget, heartbeat.minimumInterval, natBound);
     }
+    this.#admission = new Admission(this.#house);
+  }
+
+  get #house(): House {
+    return {
+      options: this.#options,
+      entries: this.#entries,
+      sessions: this.#sessions,
+      keeper: this.#keeper,
+      budget: this.#budget,
+    };
   }
 
   /** Transports held, those that say their last words included. */
@@ -126,7 +142,7 @@ export class Server {
       const after = this.#draining?.retryAfter ?? this.#options.retryAfter;
       connection.reject(refusal, after, CODES[refusal].hint, now);
     }
-    if (connection.phase === "deciding") this.#decide(entry, now);
+    if (connection.phase === "deciding") this.#admission.decide(entry, now);
     this.#after(entry, now);
     return connection;
   }
@@ -135,68 +151,27 @@ export class Server {
   settle(connection: Conversation, now: number): void {
     const entry = this.#entries.get(connection);
     if (entry === undefined) return;
-    if (connection.phase === "deciding" && entry.asked === 0 && entry.seat === null) this.#decide(entry, now);
+    if (connection.phase === "deciding" && entry.asked === 0 && entry.seat === null) {
+      this.#admission.decide(entry, now);
+      this.#follow(now);
+    }
     this.#after(entry, now);
-    this.#enact(now);
+    this.#admission.enact(this.#draining !== null, now);
+    this.#follow(now);
   }
 
-  #decide(entry: Entry, now: number): void {
-    const { connection, key } = entry;
-    if (!this.#options.ask) return this.#admit(entry, now);
-    const id = ++this.#lastAsk;
-    entry.asked = id;
-    this.#asked.set(id, connection);
-    this.#actions.push({ type: "ask", id, question: { type: "admit", key, connection } });
-  }
-
-  /** Nothing speaks against this client but, maybe, the budget. */
-  #admit(entry: Entry, now: number): void {
-    const { connection } = entry;
-    const offered = connection instanceof Connection ? connection.hello?.parameters ?? null : null;
-    if (this.#budget === null || offered === null) return this.#welcome(entry, now);
-    const longest = this.#options.heartbeat.maximumDetection / offered.multiplier!;
-    entry.seat = this.#budget.join(entry, offered.desiredTx!, longest, toMicros(now));
-  }
-
-  /** Does what the budget decided. */
-  #enact(now: number): void {
-    const budget = this.#budget;
-    if (budget === null) return;
-    for (let next = budget.nextDecision(); next !== null; next = budget.nextDecision()) {
-      // Who leaves anyway is neither let in nor changed.
-      if (this.#draining !== null) continue;
-      const entry = next.seat.member;
-      this.#tell(entry, next, now);
+  /** Brings the books in line with what admissions, the budget and the store did to connections. */
+  #follow(now: number): void {
+    this.#admission.kept(now);
+    for (let entry = this.#admission.nextTouched(); entry !== null; entry = this.#admission.nextTouched()) {
       this.#after(entry, now);
     }
-  }
-
-  /** Lets a client in, with the session that it asks for. */
-  #welcome(entry: Entry, now: number, interval?: number): void {
-    const { connection } = entry;
-    const hello = connection instanceof Connection ? connection.hello : null;
-    if (this.#sessions === null || hello?.parameters.instance === undefined) {
-      return connection.accept(now, interval);
-    }
-    const claim = this.#sessions.claim(hello, now);
-    if (claim.type === "stale") {
-      return connection.reject("STALE_GENERATION", 0, CODES.STALE_GENERATION.hint, now);
-    }
-    if (claim.type === "unknown") {
-      const { previous } = claim;
-      connection.reject("UNKNOWN_SESSION", 0, CODES.UNKNOWN_SESSION.hint, now, previous ?? undefined);
-    } else {
-      entry.held = claim.held;
-      this.#sessions.admitted(claim.held, connection as Connection);
-      connection.accept(now, interval, claim.admission);
-    }
-    const before = claim.superseded === null ? undefined : this.#entries.get(claim.superseded);
-    if (before !== undefined) this.#after(before, now);
-    this.#tellOver();
+    if (this.#sessions !== null) this.#tellOver();
   }
 
   /** Tells the driver of sessions that are over. */
   #tellOver(): void {
+    this.#keeper?.settle();
     for (let held = this.#sessions!.nextOver(); held !== null; held = this.#sessions!.nextOver()) {
       const { session, reason } = held;
       if (!held.confirmed) continue; // nobody was told that it began
@@ -225,40 +200,15 @@ export class Server {
     return this.#entries.get(connection)?.held?.session ?? null;
   }
 
-  #tell(entry: Entry, decision: Decision<Entry>, now: number): void {
-    const { connection } = entry;
-    if (decision.type === "refuse") return connection.reject("BUSY", this.#options.retryAfter, NO_ROOM, now);
-    const { seat, interval } = decision;
-    if (decision.type === "welcome") return this.#welcome(entry, now, interval);
-    // The peer may have raised its multiplier meanwhile, and a connection that closes changes nothing any more.
-    const { rxDetection, rxInterval } = connection.agreement!;
-    const bearable = rxDetection / rxInterval * interval <= this.#options.heartbeat.maximumDetection;
-    if (connection.phase !== "open" || (interval > rxInterval && !bearable)) {
-      return this.#budget!.declined(seat, toMicros(now));
-    }
-    connection.retune({ minimumInterval: interval }, now);
-  }
-
-  /** Tells the budget what became of a client, and of the interval that it was told. */
-  #account({ connection, seat }: Entry, now: number): void {
-    if (seat === null || this.#budget === null) return;
-    if (connection.reason !== null) return this.#budget.left(seat, toMicros(now));
-    const { agreement } = connection;
-    if (!seat.open || agreement === null || connection.retuning) return;
-    // A client that beats more slowly by its own will hides whether it took ours: then the faster of the two counts.
-    const taken = seat.asked <= seat.interval || agreement.rxInterval === seat.asked;
-    if (taken) this.#budget.confirmed(seat, toMicros(now));
-    else this.#budget.declined(seat, toMicros(now));
-  }
-
   /** The answer to an ask. One that comes too late changes nothing. */
-  answered(id: number, answer: Answer, now: number): void {
-    const connection = this.#asked.get(id);
-    if (connection === undefined) return;
-    this.#asked.delete(id);
-    if (answer.admit) this.#admit(this.#entries.get(connection)!, now);
-    else connection.reject(answer.code, answer.retryAfter ?? 0, answer.text, now);
-    this.settle(connection, now);
+  answered(id: number, answer: Answer | StoreAnswer, now: number): void {
+    if ("admit" in answer) {
+      const connection = this.#admission.answered(id, answer, now);
+      if (connection !== null) this.settle(connection, now);
+    } else if (this.#keeper !== null) {
+      this.#keeper.answered(id, answer, now);
+      this.#follow(now);
+    }
   }
 
   /** Brings the books in line with what became of a connection. */
@@ -269,20 +219,21 @@ export class Server {
       this.#tally.opened++;
       if (entry.held !== null) this.#sessions!.opened(entry.held, now);
     }
+    if (this.#keeper !== null && entry.held !== null) this.#keep(entry, now);
     const { reason } = connection;
     if (reason !== null && entry.state !== "over") {
       if (entry.state !== "refusing") {
         this.#tally.add(reason.kind === "refused" ? "refused" : "ended", reason.code);
         this.#move(entry, "over");
       }
-      if (entry.asked !== 0) this.#asked.delete(entry.asked);
+      if (entry.asked !== 0) this.#admission.forget(entry.asked);
       if (entry.held !== null) {
         this.#sessions!.closed(entry.held, connection as Connection, toMicros(now));
         if (this.#draining !== null) this.#sessions!.abandon(); // its client is not let in again
         this.#tellOver();
       }
     }
-    this.#account(entry, now);
+    if (this.#budget !== null) account(this.#budget, entry, now);
     if (connection.socketAction() === "destroy") {
       this.#places.leave(entry.state);
       this.#entries.delete(connection);
@@ -293,6 +244,12 @@ export class Server {
     if (entry.dirty) return;
     entry.dirty = true;
     this.#dirty.push(entry);
+  }
+
+  /** What happened to a connection may have to be stored; and once all is, one that is to go may. */
+  #keep(entry: Entry, now: number): void {
+    this.#keeper!.stir(entry.held!);
+    if (this.#leaveAt !== NEVER) leave(entry, this.#draining!.text, false, now);
   }
 
   #move(entry: Entry, place: "open" | "over"): void {
@@ -321,35 +278,45 @@ export class Server {
       this.#sessions.handleTimeout(toMicros(now));
       this.#tellOver();
     }
+    if (this.#keeper !== null) this.#keepTime(toMicros(now));
     if (this.#budget === null || this.#budget.deadline() > toMicros(now)) return;
     this.#budget.handleTimeout(toMicros(now));
-    this.#enact(now);
+    this.#admission.enact(this.#draining !== null, now);
+    this.#follow(now);
+  }
+
+  #keepTime(now: Micros): void {
+    this.#keeper!.handleTimeout(now);
+    if (this.#leaveAt > now) return;
+    this.#leaveAt = NEVER;
+    for (const entry of [...this.#entries.values()]) {
+      if (isStored(entry)) leave(entry, this.#draining!.text, true, toMillis(now));
+      this.#after(entry, toMillis(now));
+    }
   }
 
   /** When `handleTimeout` wants to be called, ms. May be early. */
   deadline(): number {
     let next = this.#entries.size === 0 ? Infinity : Math.min(this.#deadlines.next(), this.#wall.due);
     if (this.#sessions !== null) next = Math.min(next, toMillis(this.#sessions.deadline()));
+    if (this.#keeper !== null) {
+      next = Math.min(next, toMillis(this.#keeper.deadline()), toMillis(this.#leaveAt));
+    }
     return this.#budget === null ? next : Math.min(next, toMillis(this.#budget.deadline()));
   }
 
-  /** Admits nobody any more, tells all that the end comes, and closes each in good order. */
+  /**
+   * Admits nobody any more, tells all that the end comes, and closes each in good order; sessions that are stored are left for another server to go
+   * on with.
+   */
   drain(options: DrainOptions, now: number): void {
     const { retryAfter = this.#options.retryAfter, jitter = 0, text = "the server is shutting down" } =
       options;
     this.#draining = { retryAfter, jitter, text };
-    for (const { connection } of [...this.#entries.values()]) {
-      if (connection.phase === "open") {
-        connection.goAway({ scope: "session", code: "SHUTTING_DOWN", retryAfter, jitter, text }, now);
-        connection.drain(0, text, now);
-      } else if (connection.phase === "welcomed") {
-        connection.goAway({ scope: "session", code: "SHUTTING_DOWN", retryAfter, jitter, text }, now);
-        connection.abort("SHUTTING_DOWN", text, now);
-      } else {
-        connection.reject("SHUTTING_DOWN", retryAfter, text, now);
-        connection.close(0, text, now); // one that is ending already gets our deadline, too
-      }
-      this.settle(connection, now);
+    if (this.#keeper !== null) this.#leaveAt = toMicros(now + this.#options.closeTimeout);
+    for (const entry of [...this.#entries.values()]) {
+      farewell(entry, this.#draining, now);
+      this.settle(entry.connection, now);
     }
     this.#abandon();
   }
@@ -373,7 +340,24 @@ export class Server {
 
   /** The next action, or null. */
   nextAction(): ServerAction | null {
-    return this.#actions.shift() ?? null;
+    const action = this.#admission.nextAction();
+    if (action !== null) return action;
+    const asked = this.#keeper?.nextQuestion() ?? null;
+    return asked && { type: "ask", ...asked };
+  }
+
+  /** Whether {@link Server.nextWrite} may have something. */
+  get writes(): boolean {
+    return this.#keeper !== null && this.#keeper.stirred;
+  }
+
+  /**
+   * The next thing to be stored, or null: an action as others. It is to be asked for once in a while, behind all inputs that belong together, for it
+   * has all that they did.
+   */
+  nextWrite(): ServerAction<StoreQuestion> | null {
+    const write = this.#keeper?.nextWrite() ?? null;
+    return write && { type: "ask", ...write };
   }
 
   /** The next session that is over, or null. */
@@ -407,8 +391,7 @@ export class Server {
       copy.#entries.set(connection, next);
       copy.#deadlines.update(next, connection.deadline());
     }
-    for (const [id, asking] of this.#asked) copy.#asked.set(id, copyOf(asking, environment, copies));
-    copy.#lastAsk = this.#lastAsk;
+    copy.#admission = this.#admission.clone(copy.#house, environment, copies);
     copy.#wall = this.#wall.clone();
     copy.#draining = this.#draining;
     copy.#tally = this.#tally.clone();
@@ -418,10 +401,10 @@ export class Server {
   /** The canonical key at this time (canonical.ts). Drain it and its connections before; there must be no heartbeat budget. */
   key(now: number, names: Names = new Names()): string {
     const entries = [...this.#entries.values()].map(({ connection, key, state, asked, held }) => {
-      const ask = this.#asked.has(asked) ? names.count("ask", asked) : asked > 0;
+      const ask = this.#admission.awaits(asked) ? names.count("ask", asked) : asked > 0;
       return `${key} ${state} ${ask} ${held && names.of(held.key)} ${modern(connection).key(now, names)}`;
     });
-    const head = `${names.count("ask", this.#lastAsk)} ${JSON.stringify(this.#draining)} ${
+    const head = `${names.count("ask", this.#admission.last)} ${JSON.stringify(this.#draining)} ${
       this.#wall.key(now)
     }`;
     return [head, ...entries, this.#sessions?.key(toMicros(now), names) ?? ""].join("\n");
@@ -435,6 +418,7 @@ export class Server {
       transports: this.#entries.size,
       ...this.#tally.clone(),
       sessions: this.#sessions?.counts ?? null,
+      store: this.#keeper?.counts ?? null,
       heartbeatRate: this.#budget?.rate ?? 0,
       heartbeatBudget: this.#options.heartbeatBudget,
       waiting: this.#budget?.waiting ?? 0,

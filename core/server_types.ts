@@ -12,6 +12,8 @@ import type { Seat } from "./liveness/budget.ts";
 import type { Place } from "./places.ts";
 import type { Session } from "./session.ts";
 import type { Held, SessionCounts } from "./sessions.ts";
+import type { StoreCounts } from "./store/keeper.ts";
+import type { StoreQuestion } from "./store/questions.ts";
 
 /** What a server keeps of a connection. */
 export interface Entry extends Timed {
@@ -36,17 +38,27 @@ export interface SessionOver {
   readonly unconfirmed: readonly Unconfirmed[];
 }
 
-/** What the driver shall do. */
-export interface ServerAction {
+/** Whether this client may come in. */
+export interface AdmitQuestion {
+  /** Which question. */
+  readonly type: "admit";
+  /** The peer. */
+  readonly key: string;
+  /** Its connection. */
+  readonly connection: Conversation;
+}
+
+/** What the driver shall do: answer a question with `answered`. `Q`: which question it can be. */
+export interface ServerAction<Q = AdmitQuestion | StoreQuestion> {
   /** Answer a question with `answered`. */
   readonly type: "ask";
   /** To be given back with the answer. */
   readonly id: number;
-  /** Whether this client may come in. */
-  readonly question: { readonly type: "admit"; readonly key: string; readonly connection: Conversation };
+  /** With the option `ask` whether a client may come in; with `store` what its store is asked. */
+  readonly question: Q;
 }
 
-/** The answer to an ask. */
+/** The answer to the question whether a client may come in. */
 export type Answer =
   | { readonly admit: true }
   | { readonly admit: false; readonly code: Code; readonly text: string; readonly retryAfter?: number };
@@ -77,6 +89,8 @@ export interface ServerStats {
   readonly refused: Readonly<Partial<Record<Code, number>>>;
   /** Sessions that outlive connections; null: none do. */
   readonly sessions: SessionCounts | null;
+  /** What the store of sessions was asked; null: there is none. */
+  readonly store: StoreCounts | null;
   /** Ended since the start, by code. */
   readonly ended: Readonly<Partial<Record<Code, number>>>;
   /** PINGs a second that clients may send by what is agreed, never more than the budget; 0 without one. */

@@ -14,10 +14,11 @@ import type { Connection } from "./connection.ts";
 import type { Environment } from "./environment.ts";
 import { HeartwireError } from "./errors.ts";
 import type { CloseReason, Unconfirmed } from "./events.ts";
-import { messageCost } from "./flow/outbound.ts";
+import { messageCost } from "./flow/framing.ts";
 import type { SessionState } from "./flow/session_state.ts";
 import { accept, answer, ask, takeBack } from "./messages.ts";
 import type { ResolvedConnection } from "./options.ts";
+import type { Pump } from "./store/pump.ts";
 import type { Micros } from "./time.ts";
 
 /** What sessions without a connection hold together, and may hold, bytes. */
@@ -35,6 +36,10 @@ export class Session {
 
   /** It is over: no connection will come. */
   #over = false;
+  /** What of it is stored; null: there is no store. */
+  pump: Pump | null = null;
+  /** When it is over: whether another server goes on with it. */
+  fate: "known" | "moved" | "doubtful" = "known";
   /** Without a connection: whose bytes it holds, and how many of them are its own. */
   #account: Account | null = null;
   #charged = 0;
@@ -158,7 +163,7 @@ export class Session {
   send(payload: Uint8Array, now: number): "accepted" | "blocked" {
     if (this.#uses(this.connection)) return this.connection.send(payload, now);
     const result = accept(this.#kept("send"), payload, this.#fits(payload));
-    this.#recount();
+    this.#changed();
     return result;
   }
 
@@ -170,7 +175,7 @@ export class Session {
   request(payload: Uint8Array, timeout: number, now: number): number {
     if (this.#uses(this.connection)) return this.connection.request(payload, timeout, now);
     const id = ask(this.#kept("request"), payload, timeout, this.#fits(payload));
-    this.#recount();
+    this.#changed();
     return id;
   }
 
@@ -179,7 +184,7 @@ export class Session {
     if (this.#uses(this.connection)) return this.connection.cancel(id, now);
     if (!this.accepts) return;
     takeBack(this.state, id);
-    this.#recount();
+    this.#changed();
   }
 
   /** Answers a request of the peer; see {@link Connection.reply}. */
@@ -187,7 +192,7 @@ export class Session {
     if (this.#uses(this.connection)) return this.connection.reply(id, status, payload, now);
     if (!this.accepts) return "late";
     const result = answer(this.state, id, status, payload, this.#fits(payload));
-    this.#recount();
+    this.#changed();
     return result;
   }
 
@@ -215,13 +220,21 @@ export class Session {
   consumed(position: number, now: number): void {
     if (this.#undecided) this.#finished = position;
     else if (this.connection !== null && this.connection.conversing) this.connection.consumed(position, now);
-    else if (this.state.inbound.finished(position)) this.#recount();
+    else if (this.state.inbound.finished(position)) this.#changed();
+  }
+
+  /** Something changed that no connection knows of. */
+  #changed(): void {
+    this.#recount();
+    this.pump?.stir();
   }
 
   /** The messages that the peer is not known to have processed, in order. */
   unconfirmed(): readonly Unconfirmed[] {
+    if (this.fate === "moved") return [];
     const { outbound } = this.state;
-    return outbound.unconfirmed(outbound.everSent).messages;
+    const last = this.fate === "doubtful" ? outbound.end : outbound.everSent;
+    return outbound.unconfirmed(last).messages;
   }
 
   /** The ids of open requests that never arrived at the peer; of the other open ones nobody knows what became. */

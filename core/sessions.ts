@@ -17,18 +17,24 @@ import type { Copies, Names } from "./canonical.ts";
 import type { Connection } from "./connection.ts";
 import { equalBytes } from "./crypto/hmac.ts";
 import { resumeProof } from "./crypto/proof.ts";
+import { Deadlines } from "./deadlines.ts";
 import type { Environment } from "./environment.ts";
 import type { CloseReason } from "./events.ts";
-import { type Positions, positionsOf, SessionState } from "./flow/session_state.ts";
+import { type Grant, type Positions, positionsOf, SessionState } from "./flow/session_state.ts";
 import type { ResolvedServer } from "./options.ts";
 import type { Admission } from "./resume.ts";
 import { type Account, Session } from "./session.ts";
+import { type Outcome, Pump, type Pumps } from "./store/pump.ts";
+import { type SessionRecord, toHex } from "./store/questions.ts";
 import { type Micros, NEVER, toMicros } from "./time.ts";
 import type { HelloFrame } from "./wire/frames.ts";
 
 /** Bytes of a session's id and of its secret. */
 const ID_BYTES = 16;
 const SECRET_BYTES = 32;
+
+/** What is stored is touched so often at most, ms. */
+const TOUCH_LEAST = 1_000;
 
 /** What is held against the right proof where none was given. */
 const NO_PROOF = new Uint8Array(0);
@@ -43,6 +49,10 @@ export interface Held {
   /** Without a connection: until when it is kept, and how its last connection ended. */
   until: Micros;
   reason: CloseReason | null;
+  /** What of it is to be stored; null: nothing is. */
+  readonly pump: Pump | null;
+  /** Nobody came to go on with it here: that it is over is told when the store has released it. */
+  awaited: boolean;
 }
 
 /** What becomes of a HELLO that asks for a session. */
@@ -74,6 +84,10 @@ export interface SessionCounts {
   readonly resumed: number;
   /** Given up since the start: past the window, or for want of room. */
   readonly expired: number;
+  /** Taken over from another server, or from before a restart, since the start. */
+  readonly restored: number;
+  /** That another server took over since the start. */
+  readonly moved: number;
 }
 
 /** The sessions of one server. */
@@ -92,6 +106,12 @@ export class Sessions {
   #epoch: number;
   #decoy: Uint8Array;
   #over: Held[] = [];
+  /** Those that a store is to release. */
+  #ending: Held[] = [];
+  /** What their pumps have in common; null: there is no store. */
+  readonly pumps: Pumps | null = null;
+  #restored = 0;
+  #moved = 0;
 
   /** `from`: to be copied instead; see {@link Sessions.clone}. */
   constructor(options: ResolvedServer, environment: Environment, from?: Sessions) {
@@ -107,6 +127,10 @@ export class Sessions {
     this.#decoy = this.#random(SECRET_BYTES);
     // 48 random bits: two lives of a server are told apart.
     this.#epoch = this.#random(6).reduce((sum, byte) => sum * 256 + byte, 0);
+    if (!options.store) return;
+    // Twice as long as it is waited for a client: a server that dies has touched its sessions a window ago at most.
+    const keep = Math.ceil(2 * Math.max(options.resumeWindow, TOUCH_LEAST));
+    this.pumps = { owner: toHex(this.#random(ID_BYTES)), keep, stirred: [], alarms: new Deadlines() };
   }
 
   #random(count: number): Uint8Array {
@@ -117,29 +141,40 @@ export class Sessions {
 
   /** A HELLO asks for a session, new or old. The connection that carried an old one is superseded. */
   claim(hello: HelloFrame, now: number): Claim {
-    const { session: id, proof, generation = 0, freshOnLoss } = hello.parameters;
+    const { session: id, generation = 0 } = hello.parameters;
     if (id === undefined) return this.#begin(hello, null);
-    const held = this.#held.get(nameOf(id));
-    const peer = positionsOf(hello.parameters);
-    const right = resumeProof(
-      this.#environment,
-      held?.session.state.grant?.secret ?? this.#decoy,
-      { session: id, generation, ...peer },
-      hello.nonce,
-    );
-    const proven = equalBytes(right, proof ?? NO_PROOF) && held !== undefined;
-    if (!proven) {
-      if (freshOnLoss === true) return this.#begin(hello, null);
-      return { type: "unknown", previous: null, superseded: null };
-    }
+    const held = this.#held.get(toHex(id));
+    const proven = this.proves(hello, held?.session.state.grant?.secret ?? null);
+    if (!proven || held === undefined) return this.unknown(hello);
     if (generation <= held.generation) return { type: "stale" };
+    return this.goOn(held, hello, now);
+  }
+
+  /** Whether a HELLO proves that its client knows this secret; with null, the same work. */
+  proves(hello: HelloFrame, secret: Uint8Array | null): boolean {
+    const { session, proof, generation = 0 } = hello.parameters;
+    const claimed = { session: session!, generation, ...positionsOf(hello.parameters) };
+    const right = resumeProof(this.#environment, secret ?? this.#decoy, claimed, hello.nonce);
+    return equalBytes(right, proof ?? NO_PROOF) && secret !== null;
+  }
+
+  /** There is no such session, or that is not its client. */
+  unknown(hello: HelloFrame): Claim {
+    if (hello.parameters.freshOnLoss === true) return this.#begin(hello, null);
+    return { type: "unknown", previous: null, superseded: null };
+  }
+
+  /** A client that has proven to be its own goes on with a session, by a dial that is the newest. */
+  goOn(held: Held, hello: HelloFrame, now: number): Claim {
+    const { generation = 0, freshOnLoss } = hello.parameters;
+    const peer = positionsOf(hello.parameters);
     held.generation = generation;
     const superseded = held.session.connection;
     held.session.connection = null;
     superseded?.supersede(now);
     const { state } = held.session;
     if (!state.fits(peer)) {
-      this.#forget(held, superseded?.reason ?? held.reason);
+      this.#forget(held, superseded?.reason ?? held.reason, true);
       if (freshOnLoss === true) return { ...this.#begin(hello, state), superseded };
       return { type: "unknown", previous: state.positions, superseded };
     }
@@ -155,20 +190,41 @@ export class Sessions {
 
   #begin(hello: HelloFrame, previous: SessionState | null): Claim & { readonly type: "admit" } {
     const { generation = 0 } = hello.parameters;
-    const state = SessionState.begin(this.#options, this.#environment);
     const id = this.#random(ID_BYTES);
-    state.keep({ id, secret: this.#random(SECRET_BYTES), epoch: this.#epoch }, this.#options.retention);
-    const held: Held = {
-      session: new Session(state),
-      key: nameOf(id),
-      generation,
-      confirmed: false,
-      until: NEVER,
-      reason: null,
-    };
-    this.#held.set(held.key, held);
+    const state = this.begun({ id, secret: this.#random(SECRET_BYTES), epoch: this.#epoch });
+    const held = this.#hold(state, generation, null);
     const admission = { state, resumed: false, known: false, previous: previous?.positions ?? null };
     return { type: "admit", held, admission, superseded: null };
+  }
+
+  /** The state of a session that begins, with this grant. */
+  begun(grant: Grant): SessionState {
+    const state = SessionState.begin(this.#options, this.#environment);
+    state.keep(grant, this.#options.retention);
+    return state;
+  }
+
+  /** A session comes back from the store; our application does not know it. */
+  restore(state: SessionState, generation: number, record: SessionRecord): Held {
+    this.#restored++;
+    return this.#hold(state, generation, record);
+  }
+
+  #hold(state: SessionState, generation: number, record: SessionRecord | null): Held {
+    const pump = this.pumps === null ? null : new Pump(state, generation, this.pumps, record);
+    const session = new Session(state);
+    const key = toHex(state.grant!.id);
+    const waits = { confirmed: false, until: NEVER, reason: null, awaited: false };
+    const held: Held = { session, key, generation, ...waits, pump };
+    if (pump !== null) pump.held = held;
+    session.pump = pump;
+    this.#held.set(key, held);
+    return held;
+  }
+
+  /** The session with this id, 32 hexadecimal digits. */
+  get(key: string): Held | undefined {
+    return this.#held.get(key);
   }
 
   #attach(held: Held): void {
@@ -198,7 +254,7 @@ export class Sessions {
     const reason = connection.reason!;
     if (this.#held.get(held.key) !== held || this.#detached.has(held.key)) return;
     if (!held.confirmed) return this.#keepUnused(held, now);
-    if (!session.state.survives(reason)) return this.#forget(held, reason);
+    if (!session.state.survives(reason)) return this.#forget(held, reason, true);
     held.reason = reason;
     held.until = now + toMicros(this.#options.resumeWindow);
     this.#detached.set(held.key, held);
@@ -219,38 +275,95 @@ export class Sessions {
   #dropUnused(held: Held): void {
     this.#unused.delete(held.key);
     this.#held.delete(held.key);
+    held.pump?.leave();
   }
 
   #expireOldest(): void {
     for (const held of this.#detached.values()) {
       this.#expired++;
-      return this.#forget(held, held.reason);
+      return this.#forget(held, held.reason, false);
     }
   }
 
-  #forget(held: Held, reason: CloseReason | null): void {
+  /** @param known whether it is known that it ends, and not only that nobody came here to go on with it */
+  #forget(held: Held, reason: CloseReason | null, known: boolean): void {
+    this.#drop(held, reason);
+    held.awaited = !known && held.pump !== null;
+    if (!held.awaited) this.#over.push(held);
+    if (held.pump !== null) this.#ending.push(held);
+  }
+
+  #drop(held: Held, reason: CloseReason | null): void {
     this.#attach(held);
     this.#held.delete(held.key);
     held.session.end();
     held.reason = reason;
+    held.pump?.leave();
+  }
+
+  /** The next session that the store is to release, or null. */
+  nextEnding(): Held | null {
+    return this.#ending.shift() ?? null;
+  }
+
+  /** The store has released it, or says that it is not ours, or nothing. */
+  released(held: Held, outcome: Outcome): void {
+    if (!held.awaited) return;
+    held.awaited = false;
+    if (outcome === "moved") this.#moved++;
+    held.session.fate = outcome === "moved" ? "moved" : outcome === "released" ? "known" : "doubtful";
+    this.#over.push(held);
+  }
+
+  /** Another server goes on with it. */
+  moved(held: Held, now: number): void {
+    this.#moved++;
+    this.#part(held, "SUPERSEDED", "another server goes on with the session", now);
+    held.session.fate = "moved";
+  }
+
+  /** The store does not have it any more. */
+  gone(held: Held, now: number): void {
+    this.#expired++;
+    this.#part(held, "BUSY", "the session is not there any more", now);
+  }
+
+  #part(held: Held, code: "SUPERSEDED" | "BUSY", text: string, now: number): void {
+    const { connection } = held.session;
+    held.session.connection = null;
+    connection?.interrupt(code, text, now);
+    this.#drop(held, { kind: "fault", code, text });
     this.#over.push(held);
   }
 
   /** Whether a session is not over. */
   keeps(session: Session): boolean {
-    return this.#held.get(nameOf(session.state.grant!.id))?.session === session;
+    return this.#held.get(toHex(session.state.grant!.id))?.session === session;
   }
 
   /** The application ends a session that has no connection now. */
   end(session: Session, reason: CloseReason): void {
-    const held = this.#held.get(nameOf(session.state.grant!.id));
-    if (held?.session === session && session.connection === null) this.#forget(held, reason);
+    const held = this.#held.get(toHex(session.state.grant!.id));
+    if (held?.session === session && session.connection === null) this.#forget(held, reason, true);
   }
 
   /** Gives up all that have no connection. */
   abandon(): void {
-    while (this.#detached.size > 0) this.#expireOldest();
+    while (this.#detached.size > 0) {
+      if (this.pumps === null) this.#expireOldest();
+      else this.#leave();
+    }
     for (const held of [...this.#unused.values()]) this.#dropUnused(held);
+  }
+
+  /** The one that waits longest is left to the store. */
+  #leave(): void {
+    for (const held of this.#detached.values()) {
+      const pump = held.pump!;
+      held.session.fate = !pump.created ? "known" : pump.behind ? "doubtful" : "moved";
+      this.#drop(held, held.reason);
+      return void this.#over.push(held);
+    }
   }
 
   /** When the next session is given up; {@link NEVER} if none waits. */
@@ -313,6 +426,8 @@ export class Sessions {
       detachedBytes: this.#account.bytes,
       resumed: this.#resumed,
       expired: this.#expired,
+      restored: this.#restored,
+      moved: this.#moved,
     };
   }
 }
@@ -321,10 +436,4 @@ export class Sessions {
 function first(waiting: ReadonlyMap<string, Held>): Micros {
   for (const held of waiting.values()) return held.until;
   return NEVER;
-}
-
-function nameOf(id: Uint8Array): string {
-  let name = "";
-  for (const byte of id) name += byte.toString(16).padStart(2, "0");
-  return name;
 }

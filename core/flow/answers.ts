@@ -21,6 +21,8 @@ export class Answers {
   readonly queue: ByteQueue;
   /** Those that left and were not received; null: nothing is kept. */
   readonly kept: Retention | null;
+  /** One of them was a reply. */
+  replied = false;
   /** Chunks accepted, ever. */
   accepted = 0;
   /** Of these, those that left, that the peer has received, and those behind which it has processed everything. */
@@ -84,6 +86,20 @@ export class Answers {
     this.#processedAt = at;
   }
 
+  /** How many have not left. */
+  get waiting(): number {
+    return this.accepted - this.left;
+  }
+
+  /** Whether a chunk that left again is an answer that is not kept any more. */
+  isGone(position: number): boolean {
+    const runs = this.#runs;
+    if (position >= this.gone) return false;
+    let at = this.#processedAt;
+    while (at < runs.length && runs[at + 1]! <= position) at += 2;
+    return at < runs.length && runs[at]! <= position;
+  }
+
   /** How many of those that left have a position below this one, which is not below what is processed. */
   before(position: number): number {
     let count = this.processed;
@@ -117,6 +133,7 @@ export class Answers {
     copy.received = this.received;
     copy.processed = this.processed;
     copy.gone = this.gone;
+    copy.replied = this.replied;
     copy.#runs = this.#runs.slice();
     copy.#processedAt = this.#processedAt;
     copy.#receivedAt = this.#receivedAt;

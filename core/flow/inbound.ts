@@ -25,6 +25,8 @@ export class Inbound {
   received = 0;
   /** The application has finished with all before this position. */
   processed = 0;
+  /** ... and that is stored up to this one; Infinity: it need not be. */
+  durable: number = Infinity;
   /** The credit granted to the peer, in all, over all connections. */
   limit: number;
   /** What the last chunk completed, or null. Borrowed if it came in one chunk, else ours. */
@@ -40,6 +42,8 @@ export class Inbound {
   /** The cost of the chunks of the message that is being put together. */
   #partCost = 0;
   #inOrder: Reassembly;
+  /** It was restored: an answer may go on whose beginning came to another process. */
+  #headless = false;
   /** Null until an answer of several chunks came. */
   #answers: Reassembly | null = null;
   // Handed out and not finished, `STRIDE` numbers each. A queue with a moving head.
@@ -51,6 +55,17 @@ export class Inbound {
     this.#window = window;
     this.limit = window;
     this.#inOrder = new Reassembly(maxMessage);
+  }
+
+  /** How far the peer may be told that the application is. */
+  get tellable(): number {
+    return this.processed < this.durable ? this.processed : this.durable;
+  }
+
+  /** Begins where another process ended: all before this position was finished there, and nothing else arrived. */
+  restore(processed: number): void {
+    this.received = this.processed = processed;
+    this.#headless = true;
   }
 
   /** Takes a chunk of a message. Returns what is wrong with it, or null; then {@link message} tells whether one is complete. */
@@ -93,6 +108,7 @@ export class Inbound {
     this.message = null;
     if (sequence !== (this.received & 0xffff)) return "SEQUENCE";
     const lane = this.#answers ??= new Reassembly(this.#maxMessage);
+    if (this.#headless && !lane.begun && (flags & FIRST) === 0) return this.cancelChunk(sequence);
     const wrong = this.#fits(lane, FrameType.REPLY, flags, payload);
     if (wrong !== null) return wrong;
     this.#assemble(lane, FrameType.REPLY, flags, payload);
@@ -230,6 +246,8 @@ export class Inbound {
     const copy = new Inbound(this.#maxMessage, this.#window);
     copy.received = this.received;
     copy.processed = this.processed;
+    copy.durable = this.durable;
+    copy.#headless = this.#headless;
     copy.limit = this.limit;
     copy.#cost = this.#cost;
     copy.#base = this.#base;

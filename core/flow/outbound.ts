@@ -17,9 +17,11 @@
 import type { Environment } from "../environment.ts";
 import type { Micros } from "../time.ts";
 import { ByteQueue } from "../wire/bytes.ts";
-import { seal, writeCancel, writeChunk } from "../wire/encoder.ts";
-import { CHUNK_COST, FIRST, FrameType, LAST, MAX_CHUNK, MAX_UNACKNOWLEDGED } from "../wire/registry.ts";
+import { seal, writeCancel } from "../wire/encoder.ts";
+import { CHUNK_COST, FrameType, MAX_CHUNK, MAX_UNACKNOWLEDGED } from "../wire/registry.ts";
 import { Answers } from "./answers.ts";
+import { bareChunks, frames } from "./bare_chunks.ts";
+import { frame, messageCost, stopgaps } from "./framing.ts";
 import { InFlight } from "./inflight.ts";
 import { ownCost, ownFrameSize, ownIsAt, ownTypeAt } from "./own_frames.ts";
 import { Retention } from "./retention.ts";
@@ -27,11 +29,6 @@ import { type Remainder, remainder } from "./unconfirmed.ts";
 
 /** As many bytes of whole frames go to the transport at once, if one frame alone is not longer: one chunk. */
 const TAKE = MAX_CHUNK + 16;
-
-/** What a message of this size is counted for where bytes are bounded: payload and cost of its chunks. */
-export function messageCost(size: number): number {
-  return size + (Math.floor(size / MAX_CHUNK) + 1) * CHUNK_COST;
-}
 
 /** One direction's sending side. */
 export class Outbound {
@@ -53,6 +50,10 @@ export class Outbound {
   /** The longest message to which the application was told "blocked", bytes; -1 = none since `writable`. The same for answers. */
   blocked = -1;
   blockedAnswer = -1;
+  /** Chunks from this position on must not leave yet: they are not stored. Infinity: nothing is. */
+  durable: number = Infinity;
+  /** Since it was set to Infinity, chunks changed their places from this position on. */
+  reordered: number = Infinity;
   /** What is on its way. */
   inFlight: InFlight = new InFlight();
   #environment: Environment;
@@ -110,11 +111,6 @@ export class Outbound {
     return this.everSent - (this.#answers?.left ?? 0);
   }
 
-  /** The first chunk from which on all are kept. */
-  get firstRetained(): number {
-    return Math.max(this.processed, this.#answers?.gone ?? 0);
-  }
-
   /** Bytes kept in case that they are asked for again. */
   get retained(): number {
     return (this.#retention?.bytes ?? 0) + (this.#answers?.kept?.bytes ?? 0);
@@ -138,8 +134,7 @@ export class Outbound {
 
   /** The same for an answer. */
   hasRoomForAnswer(size: number): boolean {
-    const answers = this.#answers;
-    if (answers === null) return true;
+    if (this.#answers === null) return true;
     const held = this.#answersHeld;
     return held === 0 || held + messageCost(size) <= this.#buffer;
   }
@@ -173,6 +168,7 @@ export class Outbound {
   /** Frames an answer. */
   pushReply(payload: Uint8Array, id: number, status: number): void {
     const answers = this.#lane();
+    answers.replied = true;
     answers.accepted += frame(answers.queue, FrameType.REPLY, payload, id, status);
   }
 
@@ -189,7 +185,30 @@ export class Outbound {
   }
 
   #lane(): Answers {
-    return this.#answers ??= new Answers(this.#retention !== null);
+    const answers = this.#answers ??= new Answers(this.#retention !== null);
+    if (this.durable === Infinity) return answers;
+    // It comes before the messages that wait: what is stored of those is in another place now.
+    this.reordered = Math.min(this.reordered, this.everSent + answers.waiting);
+    this.durable = Math.min(this.durable, this.reordered);
+    return answers;
+  }
+
+  /** Copies of chunks that never left, from a position on in the order in which they will, about `most` bytes of them. */
+  waiting(from: number, most: number): Uint8Array[] {
+    const chunks: Uint8Array[] = [];
+    let pass = from - this.everSent;
+    for (const lane of [this.#answers?.queue, this.#queue]) {
+      if (lane === undefined) continue;
+      pass = bareChunks(lane, lane === this.#source ? this.#taken : 0, pass, most, chunks);
+    }
+    return chunks;
+  }
+
+  /** Begins where another process ended: these chunks were stored, and may have been sent. */
+  restore(first: number, chunks: readonly Uint8Array[]): void {
+    this.processed = this.received = this.told = first;
+    for (const view of frames(this.#environment, this.#queue, chunks, first)) this.#retention!.keep(view);
+    this.accepted = this.everSent = this.sent = first + chunks.length;
   }
 
   /**
@@ -200,6 +219,10 @@ export class Outbound {
     if (!this.#carried) return null;
     const answers = this.#answers;
     const again = this.sent < this.everSent;
+    if (again && answers !== null && answers.isGone(this.sent)) {
+      this.#source = null;
+      return stopgaps(this, answers, this.#environment, now);
+    }
     const ahead = again ? this.#nextIsAnswer() : answers !== null && answers.queue.pending > 0;
     const kept = ahead ? answers!.kept : this.#retention;
     const source = again ? null : ahead ? answers!.queue : this.#queue;
@@ -213,6 +236,7 @@ export class Outbound {
       if (again && !ownIsAt(view, typeAt, this.sent)) break; // one of the other lane is between them
       const cost = this.#cost + ownCost(view, typeAt, next);
       if (cost > this.limit || this.sent - this.received >= MAX_UNACKNOWLEDGED) break;
+      if (this.sent >= this.durable) break;
       if (!this.inFlight.open) break;
       if (end > 0 && next > TAKE) break;
       if (!again) {
@@ -279,7 +303,8 @@ export class Outbound {
     this.#cost = 0;
     this.begin(limit, maxMessage);
     this.inFlight = new InFlight();
-    this.#retention!.rewind(this.receivedInOrder - this.processedInOrder);
+    // A peer that was restored from a store may have received less than before.
+    this.#retention!.rewind(received - (this.#answers?.before(received) ?? 0) - this.processedInOrder);
     this.#answers?.kept?.rewind(0);
   }
 
@@ -386,6 +411,8 @@ export class Outbound {
     copy.blocked = this.blocked;
     copy.blockedAnswer = this.blockedAnswer;
     copy.told = this.told;
+    copy.durable = this.durable;
+    copy.reordered = this.reordered;
     copy.#cost = this.#cost;
     copy.#retention = this.#retention?.clone() ?? null;
     copy.#retentionLimit = this.#retentionLimit;
@@ -420,20 +447,4 @@ export class Outbound {
     const answers = this.#answers?.key(this.sent) ?? "";
     return `${base.join(",")}|${this.inFlight.key(this.sent, now)}|${this.#queue.key()}|${answers}|${kept}`;
   }
-}
-
-/** Frames a payload in chunks; returns how many. An id below 0: a message, which has none. */
-function frame(queue: ByteQueue, kind: number, payload: Uint8Array, id: number, word: number): number {
-  const length = payload.length;
-  let start = 0;
-  let flags: number = FIRST;
-  let count = 1;
-  while (length - start > MAX_CHUNK) {
-    writeChunk(queue, kind | flags, payload, start, start + MAX_CHUNK, flags === FIRST ? id : -1, word);
-    start += MAX_CHUNK;
-    flags = 0;
-    count++;
-  }
-  writeChunk(queue, kind | flags | LAST, payload, start, length, flags === FIRST ? id : -1, word);
-  return count;
 }

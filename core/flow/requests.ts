@@ -55,6 +55,12 @@ export class Requests {
   #refused: number[] = [];
   // Of the chunks that are being put together: what stood in the first. 0: none are.
   #requestId = 0;
+  /** The last of the peer's that was whole. */
+  #arrived = 0;
+  /** Of a session that was restored: up to these ids, another process asked, and was asked. */
+  #askedBefore = 0;
+  #heardBefore = 0;
+  #heardAgain = 0;
   #remaining = 0;
   #replyId = 0;
   #status = 0;
@@ -92,19 +98,49 @@ export class Requests {
     return asked.order;
   }
 
+  /** The last of the peer's that was whole has this id. */
+  get heard(): number {
+    return this.#arrived;
+  }
+
+  /** The last of ours has this id. */
+  get last(): number {
+    return this.#last;
+  }
+
+  /** Those of the peer's that are open. */
+  get open(): number[] {
+    return this.#owed === null ? [] : [...this.#owed.keys()];
+  }
+
+  /**
+   * Goes on where another process ended. Answers to what that asked come to nobody. What it was asked may come again, and then it was given to
+   * its application.
+   */
+  restore(asked: number, heard: number): void {
+    this.#last = this.#askedBefore = asked;
+    this.#heard = this.#arrived = this.#heardBefore = heard;
+  }
+
   /** The first chunk of a request of the peer. Returns whether its id can be. */
   begins(id: number, remaining: number): boolean {
+    if (id <= this.#heardBefore && id > this.#heardAgain && this.#heard === this.#heardBefore) {
+      this.#requestId = this.#heardAgain = id;
+      return true;
+    }
     if (id !== this.#heard + 1) return false;
     this.#heard = this.#requestId = id;
     this.#remaining = remaining;
     return true;
   }
 
-  /** It is whole. */
-  arrived(cost: number): { readonly id: number; readonly remaining: number } {
+  /** It is whole. Null: another process had it. */
+  arrived(cost: number): { readonly id: number; readonly remaining: number } | null {
     const id = this.#requestId;
-    (this.#owed ??= new Map()).set(id, { cost });
     this.#requestId = 0;
+    if (id <= this.#heardBefore) return null;
+    this.#arrived = id;
+    (this.#owed ??= new Map()).set(id, { cost });
     return { id, remaining: this.#remaining };
   }
 
@@ -142,7 +178,7 @@ export class Requests {
 
   /** The first chunk of a reply to one of ours. Returns whether that is open. */
   replies(id: number, status: number): boolean {
-    if (this.#asked === null || !this.#asked.has(id)) return false;
+    if (!(this.#asked?.has(id) ?? false) && !(id >= 1 && id <= this.#askedBefore)) return false;
     this.#replyId = id;
     this.#status = status;
     return true;
@@ -151,10 +187,10 @@ export class Requests {
   /** It is whole. Null: nobody waits for it. */
   replied(): { readonly id: number; readonly status: number } | null {
     const id = this.#replyId;
-    const asked = this.#asked!.get(id)!;
-    this.#asked!.delete(id);
+    const asked = this.#asked?.get(id);
+    this.#asked?.delete(id);
     this.#replyId = 0;
-    return asked.cancelled ? null : { id, status: this.#status };
+    return asked === undefined || asked.cancelled ? null : { id, status: this.#status };
   }
 
   /** A copy. */
@@ -168,6 +204,10 @@ export class Requests {
     if (this.#owed !== null) copy.#owed = new Map(this.#owed);
     copy.#refused = this.#refused.slice();
     copy.#requestId = this.#requestId;
+    copy.#arrived = this.#arrived;
+    copy.#askedBefore = this.#askedBefore;
+    copy.#heardBefore = this.#heardBefore;
+    copy.#heardAgain = this.#heardAgain;
     copy.#remaining = this.#remaining;
     copy.#replyId = this.#replyId;
     copy.#status = this.#status;

@@ -18,6 +18,7 @@ import type { CloseReason } from "../events.ts";
 import type { ResolvedConnection } from "../options.ts";
 import type { Micros } from "../time.ts";
 import type { Parameters } from "../wire/parameters.ts";
+import type { Marks } from "../store/questions.ts";
 import { MAX_CHUNK } from "../wire/registry.ts";
 import { Inbound } from "./inbound.ts";
 import { Outbound } from "./outbound.ts";
@@ -99,9 +100,21 @@ export class SessionState {
     const { outbound, inbound } = this;
     return {
       received: inbound.received,
-      firstRetained: outbound.firstRetained,
+      firstRetained: outbound.processed,
       sent: outbound.everSent,
+      processed: inbound.tellable,
+    };
+  }
+
+  /** How far it is, for a store. */
+  get marks(): Marks {
+    const { outbound, inbound, requests } = this;
+    return {
       processed: inbound.processed,
+      confirmed: outbound.processed,
+      asked: requests.last,
+      heard: requests.heard,
+      owed: requests.open,
     };
   }
 
@@ -111,7 +124,7 @@ export class SessionState {
    */
   fits(peer: Positions): boolean {
     const { outbound, inbound } = this;
-    return outbound.firstRetained <= peer.received && peer.received <= outbound.everSent &&
+    return outbound.processed <= peer.received && peer.received <= outbound.everSent &&
       peer.firstRetained <= inbound.received && inbound.received <= peer.sent &&
       outbound.processed <= peer.processed && peer.processed <= peer.received;
   }

@@ -145,6 +145,8 @@ export interface SessionFound {
   /** Who created or claimed it last, and with which generation. */
   readonly owner: string;
   readonly generation: number;
+  /** With which generation that owner took it from another, or created it: since then nobody else has had it. */
+  readonly since: number;
 }
 
 /** All of a session but its chunks, as it was before it was claimed. */
@@ -154,9 +156,10 @@ export interface SessionRecord {
   /** As it was created. */
   readonly secret: string;
   readonly epoch: number;
-  /** Whose it was until now. */
+  /** Whose it was until now, by which generation, and since which. */
   readonly owner: string;
   readonly generation: number;
+  readonly since: number;
   /** As they were written last; {@link FIRST_MARKS} if never. */
   readonly marks: Marks;
   /** The position behind the last chunk. */

@@ -16,6 +16,7 @@ import {
   FIRST_MARKS,
   type Marks,
   type ReplayQuestion,
+  type SessionFound,
   type SessionRecord,
   type StoreAnswer,
   type StoreQuestion,
@@ -35,6 +36,7 @@ interface Row extends Timed {
   readonly epoch: number;
   owner: string;
   generation: number;
+  since: number;
   serial: number;
   marks: Marks;
   /** The first has the position `marks.confirmed`. */
@@ -77,7 +79,7 @@ export class SessionTable {
     if (row === undefined) return { type: "unknown" };
     switch (question.type) {
       case "read":
-        return { type: "found", secret: row.secret, owner: row.owner, generation: row.generation };
+        return found(row);
       case "claim":
         return this.#claim(question, row, now);
       case "append":
@@ -106,6 +108,7 @@ export class SessionTable {
       epoch,
       owner,
       generation,
+      since: generation,
       serial: 0,
       marks: FIRST_MARKS,
       chunks: [],
@@ -130,9 +133,11 @@ export class SessionTable {
       epoch,
       owner: row.owner,
       generation: row.generation,
+      since: row.since,
       marks,
       end,
     };
+    if (owner !== row.owner) row.since = generation;
     row.owner = owner;
     row.generation = generation;
     row.serial = 0;
@@ -187,6 +192,10 @@ export class SessionTable {
     this.#rows.delete(row.session);
     this.#bytes -= row.bytes;
   }
+}
+
+function found({ secret, owner, generation, since }: Row): SessionFound {
+  return { type: "found", secret, owner, generation, since };
 }
 
 function replay({ from }: ReplayQuestion, row: Row): StoreAnswer {

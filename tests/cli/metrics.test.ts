@@ -11,8 +11,8 @@ import { connect, eventually, listen } from "../support/contract.ts";
 
 const STATS: ServerStats = {
   ...{ open: 3, handshakes: 1, transports: 5, accepted: 20, opened: 12, refused: {}, ended: {} },
-  sessions: { attached: 3, detached: 2, detachedBytes: 4_096, resumed: 7, expired: 1 },
-  ...{ heartbeatRate: 0, heartbeatBudget: Infinity, waiting: 0 },
+  sessions: { attached: 3, detached: 2, detachedBytes: 4_096, resumed: 7, expired: 1, restored: 0, moved: 0 },
+  ...{ heartbeatRate: 0, heartbeatBudget: Infinity, waiting: 0, store: null },
 };
 
 function value(text: string, name: string): number | null {

@@ -30,6 +30,7 @@ const PRINTS: Readonly<Record<string, RegExp>> = {
   "ending.ts":
     /^close ends the loop: 7 enough\nabort throws ERR_HEARTWIRE_ABORTED\nlog: Error: for our log only\nthrow throws ERR_HEARTWIRE_INTERNAL\ndrain ends the loop: 0 .*\n$/,
   "again.ts": /^live\nresuming\nconnecting\nlive\n(?:draining\n)?closed\nin order: true\n$/,
+  "moved.ts": /^one!\ntwo! 1\n0\n$/,
   "door.ts": /^ERR_HEARTWIRE_PEER_LIMIT 3000\n401 1\n1 1 1\n$/,
 };
 
@@ -130,7 +131,7 @@ describe("docs/guide.md", () => {
       ...flat(resolveClient({ reconnect: true })),
     ]);
     // What only adapters set, and what `authenticate` stands for.
-    for (const name of ["endpoints", "secureTransport", "ask"]) assert(resolved.delete(name), name);
+    for (const name of ["endpoints", "secureTransport", "ask", "store"]) assert(resolved.delete(name), name);
     assertEquals(resolveClient().reconnect, null);
     resolved.set("reconnect", false);
     const told = new Map<string, unknown>();

@@ -172,6 +172,8 @@ describe("a HELLO that asks to resume", () => {
         detachedBytes: 0,
         resumed: 2,
         expired: 0,
+        restored: 0,
+        moved: 0,
       });
     }
   });
@@ -351,6 +353,8 @@ describe("what a server keeps of sessions", () => {
       detachedBytes: 0,
       resumed: 500,
       expired: 0,
+      restored: 0,
+      moved: 0,
     });
     // Those that no client has used are kept as long as others are, but of them the latest only.
     assertEquals(desk.server.size, 0);

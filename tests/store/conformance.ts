@@ -53,6 +53,10 @@ function named(number: number): string {
   return number.toString(16).padStart(32, "0");
 }
 
+function found(owner: string, generation: number, since: number): SessionFound {
+  return { type: "found", secret: SECRET, owner, generation, since };
+}
+
 /** A store and a clock. */
 class Bench {
   time = 1_000;
@@ -172,7 +176,7 @@ export const RULES: Readonly<Record<string, (bench: Bench) => Promise<void>>> = 
   "a session is read and claimed as it was created": async (bench) => {
     assertEquals(await bench.create(named(1), { generation: 3, epoch: 2 ** 47 }), "ok");
     for (let i = 0; i < 2; i++) {
-      assertEquals(await bench.read(named(1)), { type: "found", secret: SECRET, owner: A, generation: 3 });
+      assertEquals(await bench.read(named(1)), found(A, 3, 3));
     }
     assertEquals(await bench.claimed(named(1), 4), {
       version: STORE_VERSION,
@@ -180,10 +184,11 @@ export const RULES: Readonly<Record<string, (bench: Bench) => Promise<void>>> = 
       epoch: 2 ** 47,
       owner: A,
       generation: 3,
+      since: 3,
       marks: FIRST_MARKS,
       end: 0,
     });
-    assertEquals(await bench.read(named(1)), { type: "found", secret: SECRET, owner: B, generation: 4 });
+    assertEquals(await bench.read(named(1)), found(B, 4, 4));
     assertEquals(await bench.read(named(2)), { type: "unknown" });
   },
 
@@ -294,9 +299,11 @@ export const RULES: Readonly<Record<string, (bench: Bench) => Promise<void>>> = 
     const first = await bench.claimed(named(1), 6);
     const second = await bench.claimed(named(1), 9, A);
     const third = await bench.claimed(named(1), 10, A);
-    assertEquals([first.owner, first.generation], [A, 5]);
-    assertEquals([second.owner, second.generation], [B, 6]);
-    assertEquals([third.owner, third.generation], [A, 9]);
+    assertEquals([first.owner, first.generation, first.since], [A, 5, 5]);
+    assertEquals([second.owner, second.generation, second.since], [B, 6, 6]);
+    // The same owner again: it has had it without a break.
+    assertEquals([third.owner, third.generation, third.since], [A, 9, 9]);
+    assertEquals(await bench.read(named(1)), found(A, 10, 9));
     assertEquals(await bench.claim(named(1), 8), { type: "stale" });
   },
 

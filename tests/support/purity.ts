@@ -121,8 +121,9 @@ function resolve(file: string, specifier: string): string | null {
 /** How high a file of core stands; it may import what is not higher. */
 const HEIGHTS: readonly [RegExp, number][] = [
   [/^core\/mod\.ts$/, 5],
-  [/^core\/(client|server|redial|ending|replacement)/, 4],
-  [/^core\/session/, 3],
+  [/^core\/(client|server|redial|ending|replacement|admission|farewell|seats)/, 4],
+  [/^core\/store\/questions\.ts$/, 1], // what a store is asked, whoever asks
+  [/^core\/(session|store\/)/, 3],
   [/^core\/(crypto|wire|liveness)\//, 1],
   [/^core\/(codes|environment|errors|events|machine|options|stats|time|timers)\.ts$/, 1], // the shared vocabulary
   [/^core\//, 2], // the parts of a connection, and the classic formats
