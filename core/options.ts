@@ -325,11 +325,20 @@ export function windowFor(size: number): number {
   return Math.ceil(message * 4 / 3);
 }
 
+/** What was checked: an owner's connections have one object of options together, and a tenth of a handshake went into checking it again. */
+const complete = new WeakSet<ConnectionOptions>();
+
+function checked(options: ResolvedConnection): ResolvedConnection {
+  complete.add(Object.freeze(options));
+  return options;
+}
+
 /** Checks the options of a connection. */
 export function resolveConnection(options: ConnectionOptions = {}): ResolvedConnection {
+  if (complete.has(options)) return options as ResolvedConnection;
   object("options", options);
   known("", options, CONNECTION_NAMES);
-  return Object.freeze(connectionPart(options));
+  return checked(connectionPart(options));
 }
 
 /** Of the options of an owner, those of its connections. */
@@ -338,7 +347,7 @@ export function connectionOptions(options: ResolvedConnection): ResolvedConnecti
   const { maxRequests, window, sendBuffer, retention, secureTransport } = options;
   const times = { handshakeTimeout, closeTimeout };
   const bytes = { maxMessage, window, sendBuffer, retention };
-  return { profile, classic, heartbeat, ...times, ...bytes, maxRequests, secureTransport };
+  return checked({ profile, classic, heartbeat, ...times, ...bytes, maxRequests, secureTransport });
 }
 
 /** Checks the options of a client. */
