@@ -39,15 +39,12 @@ export type MakeStore = (terms: StoreTerms) => SessionStore | Promise<SessionSto
 /** Bytes that a store has to hold in most rules, and in the one of room. */
 const PLENTY = 64 * 2 ** 20;
 const LITTLE = 100_000;
-
 const KEEP = 10_000;
 const SECRET = "5ec7".repeat(16);
 const A = "aa".repeat(16);
 const B = "bb".repeat(16);
 
-const encoder = new TextEncoder();
-const decoder = new TextDecoder();
-
+const [encoder, decoder] = [new TextEncoder(), new TextDecoder()];
 /** Another session for each number. */
 function named(number: number): string {
   return number.toString(16).padStart(32, "0");
@@ -128,9 +125,9 @@ class Bench {
 
   /** The record of a claim that must succeed. */
   async claimed(session: string, generation: number, owner: string = B): Promise<Claimed["record"]> {
-    const answer = await this.claim(session, generation, { owner });
+    const answer = await this.claim(session, generation, { owner }) as Claimed;
     assertEquals(answer.type, "claimed");
-    return (answer as Claimed).record;
+    return answer.record;
   }
 
   /** All chunks from a position on, however many come at a time. */
@@ -441,8 +438,7 @@ export const RULES: Readonly<Record<string, (bench: Bench) => Promise<void>>> = 
 /** Runs one rule on a new store. */
 export async function runRule(name: string, make: MakeStore): Promise<void> {
   const clock = { now: () => 0 };
-  const limit = name.startsWith("full") ? LITTLE : PLENTY;
-  const store = await make({ now: () => clock.now(), limit });
+  const store = await make({ now: () => clock.now(), limit: name.startsWith("full") ? LITTLE : PLENTY });
   await RULES[name]!(new Bench(store, clock));
 }
 

@@ -7,7 +7,8 @@
  */
 
 import { Random } from "../support/random.ts";
-import { type Process, StoreWorld } from "./store_world.ts";
+import type { Process } from "./processes.ts";
+import { StoreWorld } from "./store_world.ts";
 
 /** A life. */
 export class Life {
@@ -52,8 +53,8 @@ export class Life {
   /** Some actions, then peace; then everything must have come to rest. */
   run(actions = 60): this {
     const { world } = this;
-    world.run(3_000, () => world.client.session?.resumable === true && world.table.size === 1);
-    if (world.table.size !== 1) this.#fail("the session is not in the store");
+    world.run(3_000, () => world.client.session?.resumable === true && world.store.table.size === 1);
+    if (world.store.table.size !== 1) this.#fail("the session is not in the store");
     this.#turn();
     for (let i = 0; i < actions; i++) this.#act();
     this.#heal();
@@ -110,7 +111,7 @@ export class Life {
   #turn(): void {
     const random = this.#random;
     const delay = [0, 5, 40, 300][random.between(0, 3)]!;
-    this.world.weather = { delay, lost: delay === 0 ? 0 : random.between(0, 40) };
+    this.world.store.weather = { delay, lost: delay === 0 ? 0 : random.between(0, 40) };
   }
 
   #someone(): Process {
@@ -122,7 +123,7 @@ export class Life {
 
   #heal(): void {
     const { world } = this;
-    world.weather = { delay: 2, lost: 0 };
+    world.store.weather = { delay: 2, lost: 0 };
     world.run(60_000, () => world.quiet);
     const { answers, posted } = world;
     if (world.lost.length > 0) this.#fail(`lost: ${world.lost.slice(0, 5)}`);
@@ -137,7 +138,7 @@ export class Life {
     if (names.length !== posted) this.#fail(`${names.length} answers to ${posted}`);
     const got = new Set(world.received);
     if (got.size !== world.received.length) this.#fail("something came twice");
-    for (const text of world.stored) {
+    for (const text of world.store.stored) {
       if (/^s\d/.test(text) && !got.has(text)) this.#fail(`${text.slice(0, 8)} was stored, and never came`);
     }
     if (world.replies.size !== world.asked) this.#fail("a request without an answer");

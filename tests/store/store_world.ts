@@ -23,56 +23,21 @@ import type { ConnectionEvent } from "../../core/events.ts";
 import { ReplyStatus } from "../../core/flow/requests.ts";
 import type { ClientOptions, ServerOptions } from "../../core/options.ts";
 import { Server } from "../../core/server.ts";
-import type { ServerAction, SessionOver } from "../../core/server_types.ts";
+import type { ServerAction } from "../../core/server_types.ts";
 import type { Session } from "../../core/session.ts";
-import type { StoreAnswer, StoreQuestion } from "../../core/store/questions.ts";
-import { SessionTable } from "../../core/store/table.ts";
 import { Random, seeded } from "../support/random.ts";
+import { type End, Process } from "./processes.ts";
+import { SlowStore } from "./slow_store.ts";
 
 const decoder = new TextDecoder();
 const encoder = new TextEncoder();
 const RESET = new Error("reset");
 
-/** How the store behaves. */
-export interface Weather {
-  /** Until a question is carried out, and until its answer comes, ms at most. */
-  readonly delay: number;
-  /** Of 100 questions so many get lost, or their answers. */
-  readonly lost: number;
-}
-
-interface End {
-  readonly connection: Conversation;
-  readonly process: Process | null;
-  peer: End | null;
-  queue: { at: number; bytes: Uint8Array | null }[];
-  ended: boolean;
-  gone: boolean;
-}
-
-/** A server in its process, with its application. */
-export class Process {
-  readonly name: number;
-  readonly server: Server;
-  alive = true;
-  /** Sessions that its application knows. */
-  readonly sessions: Set<Session> = new Set();
-  readonly over: SessionOver[] = [];
-  /** What it has yet to handle. */
-  readonly inbox: Map<Session, { text: string; position: number }[]> = new Map();
-
-  constructor(name: number, server: Server) {
-    this.name = name;
-    this.server = server;
-  }
-}
-
 /** The world. */
 export class StoreWorld {
   now = 1_000;
   latency = 3;
-  weather: Weather = { delay: 0, lost: 0 };
-  readonly table: SessionTable;
+  readonly store: SlowStore;
   client: Client;
   readonly processes: Process[] = [];
   /** Where the next dial goes; null: anywhere. */
@@ -82,10 +47,7 @@ export class StoreWorld {
   readonly lost: string[] = [];
   readonly replies: Map<number, number> = new Map();
   asked = 0;
-  /** What the applications finished, in order of time. */
-  readonly finished: string[] = [];
-  /** What was carried out by the store. */
-  readonly stored: Set<string> = new Set();
+  posted = 0;
   readonly handled: Map<string, number> = new Map();
   readonly counts: Record<string, number> = {};
   /** How long the application takes for a request, ms. */
@@ -98,10 +60,7 @@ export class StoreWorld {
   readonly #serverOptions: ServerOptions;
   readonly #ends: Map<Conversation, End> = new Map();
   readonly #outbox: string[] = [];
-  /** The serials of what was written, by session and generation. */
-  readonly #serials: Map<string, number> = new Map();
   #tasks: { at: number; run: () => void }[] = [];
-  #posted = 0;
   #pushed = 0;
 
   constructor(
@@ -112,7 +71,7 @@ export class StoreWorld {
     limit = Infinity,
   ) {
     this.#random = new Random(seed);
-    this.table = new SessionTable(limit);
+    this.store = new SlowStore(limit, this.#random, this);
     const beat = { interval: 200, multiplier: 3, minimumInterval: 10 };
     this.#serverOptions = { heartbeat: beat, handshakeTimeout: 2_000, store: true, ...server };
     for (let i = 0; i < servers; i++) this.begin();
@@ -189,7 +148,7 @@ export class StoreWorld {
 
   /** The client sends a message; what is blocked waits. */
   post(size = 0): void {
-    this.#outbox.push(`c${this.#posted++}`.padEnd(size, "."));
+    this.#outbox.push(`c${this.posted++}`.padEnd(size, "."));
     this.#flush();
     this.settle();
   }
@@ -231,17 +190,14 @@ export class StoreWorld {
       if (!session.resumable) continue;
       const most = Math.min(40_000, session.state.outbound.maxMessage);
       const size = this.#random.between(0, 6) === 0 ? most : 3;
-      if (session.request(new Uint8Array(size).fill(63), Infinity, this.now) > 0) this.#count("question");
+      if (session.request(new Uint8Array(size).fill(63), Infinity, this.now) > 0) this.count("question");
       if (session.connection !== null) process.server.settle(session.connection, this.now);
     }
     this.settle();
   }
 
-  get posted(): number {
-    return this.#posted;
-  }
-
-  #count(what: string): void {
+  /** Counts what happens. */
+  count(what: string): void {
     this.counts[what] = (this.counts[what] ?? 0) + 1;
   }
 
@@ -283,53 +239,17 @@ export class StoreWorld {
       process.over.push(o);
       process.sessions.delete(o.session);
     }
-    for (let a = server.nextAction(); a !== null; a = server.nextAction()) this.#store(process, a);
+    for (let a = server.nextAction(); a !== null; a = server.nextAction()) this.#ask(process, a);
     return busy;
   }
 
-  /** A question goes to the store, and its answer comes back, if they do. */
-  #store(process: Process, { id, question }: ServerAction): void {
+  #ask(process: Process, { id, question }: ServerAction): void {
     if (question.type === "admit") throw new Error("nobody asks that here");
-    const { delay, lost } = this.weather;
-    const random = this.#random;
-    const there = delay === 0 ? 0 : random.between(0, delay);
-    const back = there + (delay === 0 ? 0 : random.between(0, delay));
-    const fate = random.between(0, 99) < lost ? random.between(0, 2) : 3;
-    const answer = (answer: StoreAnswer): void => {
+    this.store.ask(question, (answer) => {
       if (!process.alive) return;
       process.server.answered(id, answer, this.now);
       this.settle();
-    };
-    const failed: StoreAnswer = { type: "failed", text: "no answer" };
-    this.#count(fate === 3 ? question.type : "lost");
-    if (fate === 0) return this.later(back, () => answer(failed)); // lost on the way there
-    if (fate === 1) {
-      this.later(there, () => void this.#carryOut(question)); // or on the way back
-      return this.later(back, () => answer(failed));
-    }
-    if (fate === 2) {
-      this.later(back, () => answer(failed)); // or it took too long
-      return this.later(back + random.between(0, 20 * delay), () => void this.#carryOut(question));
-    }
-    this.later(there, () => {
-      const result = this.#carryOut(question);
-      this.later(back - there, () => answer(result));
     });
-  }
-
-  #carryOut(question: StoreQuestion): StoreAnswer {
-    const late = (question.type === "append" || question.type === "acknowledge") &&
-      question.serial <= (this.#serials.get(`${question.session} ${question.generation}`) ?? 0);
-    const result = this.table.answer(question, this.now);
-    this.#count(`${question.type} ${result.type}`);
-    if (result.type === "failed") throw new Error(result.text);
-    if ((question.type === "append" || question.type === "acknowledge") && result.type === "ok" && !late) {
-      this.#serials.set(`${question.session} ${question.generation}`, question.serial);
-    }
-    if (question.type === "append" && result.type === "ok" && !late) {
-      for (const chunk of question.chunks) this.stored.add(decoder.decode(chunk.subarray(1)));
-    }
-    return result;
   }
 
   #drain(connection: Conversation): boolean {
@@ -361,12 +281,12 @@ export class StoreWorld {
   }
 
   #event(end: End, event: ConnectionEvent): void {
-    if (end.process === null) return this.#clientEvent(end, event);
+    if (end.process === null) return this.#clientEvent(event);
     const { process } = end;
     const { server } = process;
     if (event.type === "open") {
       const session = server.sessionOf(end.connection)!;
-      this.#count(event.resumed ? "resumed" : process.sessions.has(session) ? "wrong" : "new here");
+      this.count(event.resumed ? "resumed" : process.sessions.has(session) ? "wrong" : "new here");
       if (!process.sessions.has(session)) this.onRestored?.(session, session.state.inbound.durable);
       process.sessions.add(session);
       return;
@@ -393,7 +313,7 @@ export class StoreWorld {
         this.settle();
       });
     } else if (event.type === "reply") {
-      this.#count("answer");
+      this.count("answer");
     } else if (event.type === "fault" && event.code !== "SUPERSEDED" && event.code !== "BUSY") {
       if (event.code !== "SHUTTING_DOWN") throw new Error(`server: ${event.code}, ${event.text}`);
     } else if (event.type === "lost") {
@@ -414,14 +334,13 @@ export class StoreWorld {
         break;
       }
       inbox.shift();
-      this.finished.push(first.text);
       this.onFinished?.(process, session, first.text, first.position);
       session.consumed(first.position, this.now);
     }
     if (session.connection !== null) process.server.settle(session.connection, this.now);
   }
 
-  #clientEvent(end: End, event: ConnectionEvent): void {
+  #clientEvent(event: ConnectionEvent): void {
     switch (event.type) {
       case "message":
         this.received.push(decoder.decode(event.bytes));
@@ -453,8 +372,6 @@ export class StoreWorld {
       case "fault":
         if (event.code !== "TRUNCATED") throw new Error(`client: ${event.code}, ${event.text}`);
         return;
-      case "closed":
-        void end;
     }
   }
 
@@ -488,7 +405,7 @@ export class StoreWorld {
       for (const process of this.processes) {
         if (!process.alive) continue;
         const { server } = process;
-        for (let w = server.nextWrite(); w !== null; w = server.nextWrite()) this.#store(process, w);
+        for (let w = server.nextWrite(); w !== null; w = server.nextWrite()) this.#ask(process, w);
       }
     }
     if (!until()) this.now = finish;
