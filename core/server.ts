@@ -379,7 +379,7 @@ export class Server {
 
   /**
    * A copy that goes on independently, with its connections and sessions; `copies` tells which is whose. What waits to be drained is left
-   * behind, and so is what makes `deadline` early. There must be no heartbeat budget.
+   * behind, and so is what makes `deadline` early. There must be no heartbeat budget and no store.
    */
   clone(environment: Environment, copies: Copies = new Copies()): Server {
     const copy = new Server({}, environment, this);
@@ -398,7 +398,7 @@ export class Server {
     return copy;
   }
 
-  /** The canonical key at this time (canonical.ts). Drain it and its connections before; there must be no heartbeat budget. */
+  /** The canonical key at this time (canonical.ts). Drain it and its connections before; there must be no heartbeat budget and no store. */
   key(now: number, names: Names = new Names()): string {
     const entries = [...this.#entries.values()].map(({ connection, key, state, asked, held }) => {
       const ask = this.#admission.awaits(asked) ? names.count("ask", asked) : asked > 0;

@@ -127,7 +127,8 @@ export class Answers {
 
   /** A copy. */
   clone(): Answers {
-    const copy = new Answers(this.kept !== null, this.queue.clone(), this.kept?.clone());
+    const queue = this.queue.clone();
+    const copy = new Answers(this.kept !== null, queue, this.kept?.clone(this.queue, queue));
     copy.accepted = this.accepted;
     copy.left = this.left;
     copy.received = this.received;

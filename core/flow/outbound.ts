@@ -414,7 +414,7 @@ export class Outbound {
     copy.durable = this.durable;
     copy.reordered = this.reordered;
     copy.#cost = this.#cost;
-    copy.#retention = this.#retention?.clone() ?? null;
+    copy.#retention = this.#retention?.clone(this.#queue, copy.#queue) ?? null;
     copy.#retentionLimit = this.#retentionLimit;
     copy.#taken = this.#taken;
     copy.#carried = this.#carried;

@@ -11,7 +11,7 @@
  * @module
  */
 
-import { bytesKey } from "../wire/bytes.ts";
+import { type ByteQueue, bytesKey } from "../wire/bytes.ts";
 import { ownFrameSize } from "./own_frames.ts";
 
 /** Frames that lie together in one slab. */
@@ -109,11 +109,15 @@ export class Retention {
     return this.#segments.map(({ slab, from, to }) => slab.subarray(from, to));
   }
 
-  /** A copy; slabs are shared, for what lies in them never changes. */
-  clone(): Retention {
+  /** A copy, whose frames lie in the slabs of the copy of the queue, that the next ones lie behind them. */
+  clone(queue: ByteQueue, copied: ByteQueue): Retention {
     const copy = new Retention();
     copy.bytes = this.bytes;
-    copy.#segments = this.#segments.map((segment) => ({ ...segment }));
+    copy.#segments = this.#segments.map(({ slab, from, to }) => ({
+      slab: queue.slabIn(copied, slab),
+      from,
+      to,
+    }));
     copy.#segment = this.#segment;
     copy.#at = this.#at;
     copy.#left = this.#left;

@@ -148,6 +148,13 @@ export class ByteQueue {
     return copy;
   }
 
+  /** Where the bytes of a slab lie in a copy of this queue. A slab that is written to no more is shared. */
+  slabIn(copy: ByteQueue, slab: Uint8Array): Uint8Array {
+    if (slab.buffer === this.bytes.buffer) return copy.bytes;
+    const at = this.#full.findIndex((full) => full.buffer === slab.buffer);
+    return at < 0 ? slab : copy.#full[at]!;
+  }
+
   /** The canonical form: the pending bytes. How they lie in slabs changes nothing but how they are written. */
   key(): string {
     const copy = this.clone();
