@@ -62,6 +62,8 @@ export class Machine {
   readonly admits: ReadonlyMap<string, number>;
   /** Transports on which it ended its direction. */
   readonly ended: ReadonlySet<number>;
+  /** It is never copied: an input changes it, and its past is gone. For holding copies against what was not copied. */
+  readonly living: boolean;
   #outcomes: Map<string, Outcome> = new Map();
   #keys: Map<number, { readonly key: string; readonly names: Names }> = new Map();
   #deadline = -1;
@@ -75,6 +77,7 @@ export class Machine {
     this.session = from.session ?? null;
     this.admits = from.admits ?? NOTHING;
     this.ended = from.ended ?? new Set();
+    this.living = from.living ?? false;
   }
 
   /** This machine, or the one that is the same and was met before. */
@@ -153,7 +156,7 @@ export class Machine {
     act(draft);
     draft.drain();
     const made = draft.done();
-    this.#outcomes.set(key, made);
+    if (!this.living) this.#outcomes.set(key, made);
     return made;
   }
 }
@@ -164,6 +167,8 @@ export class Draft {
   readonly owner: Client | Server;
   readonly #from: Machine;
   readonly #finishes: boolean;
+  /** The session that it had before the input. */
+  readonly #before: string | null;
   #session: Session | null;
   readonly #draws: Draws;
   #ends: Map<number, Connection> = new Map();
@@ -175,9 +180,17 @@ export class Draft {
   constructor(from: Machine, now: number, finishes: boolean) {
     this.#from = from;
     this.#ended = new Set(from.ended);
+    this.#before = from.life;
     this.now = now;
     this.#finishes = finishes;
     this.#bases = new Map(from.bases);
+    if (from.living) {
+      this.#draws = from.draws;
+      this.owner = from.owner;
+      this.#ends = new Map(from.ends);
+      this.#session = from.session;
+      return;
+    }
     this.#draws = new Draws(from.draws.who, from.draws.count);
     const copies = new Copies();
     this.owner = from.owner.clone(this.#draws, copies);
@@ -341,7 +354,7 @@ export class Draft {
         return void this.#effects.push({ type: "writable" });
       case "lost": {
         // Of the session before: the connection may carry the next one by now.
-        const was = side === "server" ? life! : this.#from.life ?? life!;
+        const was = side === "server" ? life! : this.#before ?? life!;
         return void this.#effects.push({ type: "lost", life: was, messages: told(event.unconfirmed) });
       }
       case "fault":
@@ -386,9 +399,10 @@ export class Draft {
       session: this.#session,
       admits,
       ended: this.#ended,
+      living: this.#from.living,
     };
     const machine = new Machine(side, this.#draws, this.owner, parts);
-    return { machine: machine.met(this.now), effects: this.#effects };
+    return { machine: machine.living ? machine : machine.met(this.now), effects: this.#effects };
   }
 
   #check(): void {

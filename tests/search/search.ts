@@ -16,7 +16,7 @@ import { type Configuration, Keys, type Side, type State } from "./state.ts";
 import { beginning, reaches, Step } from "./step.ts";
 
 /** Something that can happen in a state. */
-interface Action {
+export interface Action {
   readonly name: string;
   readonly apply: (step: Step) => void;
 }
@@ -265,7 +265,8 @@ export class Search {
   }
 }
 
-function take(state: State, action: Action, configuration: Configuration): State {
+/** Does it. */
+export function take(state: State, action: Action, configuration: Configuration): State {
   const step = new Step(state, configuration);
   action.apply(step);
   return step.done();

@@ -279,7 +279,7 @@ export class Step {
   /** The server dies, and another begins, which knows nothing. */
   restart(): void {
     const draft = this.#draft;
-    draft.server = server(this.#configuration, draft.server.draws.who + 1);
+    draft.server = server(this.#configuration, draft.server.draws.who + 1, draft.server.living);
     draft.blocked = { ...draft.blocked, server: false };
     this.#judge.restarted();
     draft.transports = draft.transports.map((t) =>
@@ -295,20 +295,20 @@ export function reaches(state: State, { dial, born }: Transport, side: Side): bo
   return state[side].ends.has(dial) || (side === "server" && born === 0);
 }
 
-function server({ options }: Configuration, who: number): Machine {
+function server({ options }: Configuration, who: number, living: boolean): Machine {
   const { reconnect: _reconnect, dialTimeout: _dialTimeout, ...serving } = options;
   const draws = new Draws(who);
-  return new Machine("server", draws, new Server(serving, draws));
+  return new Machine("server", draws, new Server(serving, draws), { living });
 }
 
-/** The world at its beginning. */
-export function beginning(configuration: Configuration): State {
+/** The world at its beginning; `living`: of machines that are never copied. */
+export function beginning(configuration: Configuration, living = false): State {
   const { resumeWindow: _window, ...dialling } = configuration.options;
   const draws = new Draws(1);
   const nothing: State = {
     now: 1_000,
-    client: new Machine("client", draws, new Client(dialling, draws)),
-    server: server(configuration, 2),
+    client: new Machine("client", draws, new Client(dialling, draws), { living }),
+    server: server(configuration, 2, living),
     transports: [],
     dials: [],
     lastDial: 0,
