@@ -9,9 +9,9 @@
  */
 
 import type { Memory } from "./programs/memory.ts";
-import type { Ran } from "./programs/load.ts";
+import type { Ran, Run } from "./programs/load.ts";
 import type { Mark } from "./report.ts";
-import { Contest, type Context, reportOf, Rounds, type Suite } from "./suite.ts";
+import { Contest, type Contestant, type Context, reportOf, Rounds, type Suite } from "./suite.ts";
 
 const OURS = "heartwire, session";
 const RAW = "raw socket";
@@ -34,53 +34,26 @@ export const growth: Suite = {
   async run(context) {
     const { counts, ms, rounds, least, soakMs } = plan(context);
     const kept = new Rounds();
-    const contest = Contest.start(context);
+    // A process of clients for each: ten thousand sockets and as many again are more than one may have.
+    const crowds: Crowd[] = [];
     try {
-      const groups = new Map<string, number>();
-      const empty = new Map<string, Memory>();
-      const load = (name: string, span: number, messages = 0, burst = BURST): Promise<Ran> =>
-        contest.load.call<Ran>("run", {
-          group: groups.get(name),
-          ms: span,
-          least: messages,
-          burst,
-          bursts: 1,
-          together: 1,
-        });
-      const more = async (name: string, port: number, count: number): Promise<void> => {
-        const group = groups.get(name);
-        const options = { name, port, size: 64, count, ...(group === undefined ? {} : { group }) };
-        groups.set(name, await contest.load.call<number>("open", options));
-      };
       for (const name of [OURS, RAW]) {
-        const { server, port } = (await contest.serve(name))!;
-        await more(name, port, 1);
-        await load(name, 0, least * 3);
-        empty.set(name, await server.call<Memory>("memory"));
+        const crowd = await Crowd.start(context, name);
+        crowds.push(crowd);
+        await crowd.load(0, least * 3);
+        await crowd.weigh();
       }
       for (const count of counts) {
-        for (const { name, server, port } of contest.contestants) {
-          await more(name, port, count);
-          if (count > 1) {
-            const { heap } = await server.call<Memory>("memory");
-            kept.add(space(count), name, "KiB", (heap - empty.get(name)!.heap) / (count - 1) / KIB);
-          }
-          await load(name, 0, least);
+        for (const crowd of crowds) {
+          await crowd.grow(count);
+          if (count > 1) kept.add(space(count), crowd.name, "KiB", await crowd.weigh() / (count - 1) / KIB);
+          await crowd.load(0, least);
         }
         for (let round = 0; round < rounds; round++) {
-          for (const { name, server } of contest.contestants) {
-            const before = await server.call<number>("cpu");
-            const { messages } = await load(name, ms);
-            kept.add(
-              cost(count),
-              name,
-              "us a message",
-              (await server.call<number>("cpu") - before) / messages,
-            );
-          }
+          for (const crowd of crowds) kept.add(cost(count), crowd.name, "us a message", await crowd.load(ms));
         }
       }
-      const { runtime } = contest.contestants[0]!;
+      const { runtime } = crowds[0]!;
       const soaked = await soak(context, soakMs, kept);
       const [first, last] = [counts[0]!, counts.at(-1)!];
       const grown = (name: string): number => kept.median(cost(last), name) / kept.median(cost(first), name);
@@ -110,12 +83,64 @@ export const growth: Suite = {
         },
       ];
       const against = `clients on Node; soak of ${(soakMs / 1_000).toFixed(0)} s`;
-      return reportOf("growth", runtime, rounds, kept, marks, against, contest.absent);
+      return reportOf("growth", runtime, rounds, kept, marks, against);
     } finally {
-      await contest.stop();
+      await Promise.all(crowds.map((crowd) => crowd.stop()));
     }
   },
 };
+
+/** One server and its clients, ever more of them. */
+class Crowd {
+  readonly name: string;
+  readonly #contest: Contest;
+  readonly #contestant: Contestant;
+  #group: number | null = null;
+  #empty: number | null = null;
+
+  private constructor(contest: Contest, contestant: Contestant) {
+    this.name = contestant.name;
+    this.#contest = contest;
+    this.#contestant = contestant;
+  }
+
+  static async start(context: Context, name: string): Promise<Crowd> {
+    const contest = Contest.start(context);
+    const crowd = new Crowd(contest, (await contest.serve(name))!);
+    await crowd.grow(1);
+    return crowd;
+  }
+
+  get runtime(): string {
+    return this.#contestant.runtime;
+  }
+
+  /** There are so many connections from now on. */
+  async grow(count: number): Promise<void> {
+    const { name, port } = this.#contestant;
+    const group = this.#group === null ? {} : { group: this.#group };
+    this.#group = await this.#contest.load.call<number>("open", { name, port, size: 64, count, ...group });
+  }
+
+  /** Bytes that the server's heap has more than when this was called first. */
+  async weigh(): Promise<number> {
+    const { heap } = await this.#contestant.server.call<Memory>("memory");
+    this.#empty ??= heap;
+    return heap - this.#empty;
+  }
+
+  /** CPU of the server for a message, us. */
+  async load(ms: number, least = 0): Promise<number> {
+    const before = await this.#contestant.server.call<number>("cpu");
+    const run: Run = { group: this.#group!, ms, least, burst: BURST, bursts: 1, together: 1 };
+    const { messages } = await this.#contest.load.call<Ran>("run", run);
+    return (await this.#contestant.server.call<number>("cpu") - before) / messages;
+  }
+
+  stop(): Promise<void> {
+    return this.#contest.stop();
+  }
+}
 
 /** Echoes for a while and says what the server holds then, times what it held before. */
 async function soak(context: Context, ms: number, kept: Rounds): Promise<number> {

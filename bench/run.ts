@@ -1,17 +1,18 @@
 /**
  * Runs the benchmarks on Node, Deno and Bun and writes what they found to `bench/RESULTS.md` and `bench/charts/`.
  *
- *   tsx bench/run.ts [--runtime node|deno|bun]... [--suite NAME]... [--dry] [--quick] [--soak SECONDS]
+ *   tsx bench/run.ts [--runtime node|deno|bun]... [--suite NAME]... [--dry] [--quick] [--soak SECONDS] [--keep FOLDER]
  *
  * The page is written only by a run of all suites on all runtimes, so that it always belongs to one commit; anything less, `--dry` and
  * `--quick` print it. `--quick` is for the instrument's health: every suite runs on Node and, in turns, on Deno or Bun, unless runtimes are
- * named; every figure has to be finite, and no mark is judged. Exit 1 when a suite failed or, without `--quick`, a mark was missed.
+ * named; every figure has to be finite, and no mark is judged. `--keep` puts each report into a folder as soon as it is there, and does not measure again what is there
+ * of the same commit. Exit 1 when a suite failed or, without `--quick`, a mark was missed.
  *
  * @module
  */
 
 import { spawnSync } from "node:child_process";
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { loadavg } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -85,6 +86,8 @@ async function runAll(
   suites: readonly Suite[],
   quick: boolean,
   named: readonly string[] | undefined,
+  /** Where reports are kept, by their suite and runtime; null: nowhere. */
+  kept: ((suite: string, runtime: Runtime) => string) | null,
 ): Promise<Report[]> {
   const reports: Report[] = [];
   const built = await build();
@@ -94,7 +97,13 @@ async function runAll(
       for (const runtime of runtimesOf(suite, quick, named)) {
         process.stderr.write(`${name} on ${runtime} ...`);
         const start = performance.now();
+        const file = kept?.(name, runtime) ?? null;
         try {
+          if (file !== null && existsSync(file)) {
+            reports.push(JSON.parse(readFileSync(file, "utf8")) as Report);
+            process.stderr.write(" kept\n");
+            continue;
+          }
           const report = await run({ runtime, folder: built.folder, quick, soak: Number(values.soak) });
           const fault = unsound(report);
           if (fault !== null) throw new Error(fault);
@@ -103,6 +112,7 @@ async function runAll(
             quick || limit === undefined ? mark : { ...mark, limit }
           );
           reports.push({ ...report, marks });
+          if (file !== null) writeFileSync(file, JSON.stringify(reports.at(-1)));
         } catch (error) {
           process.exitCode = 1;
           process.stderr.write(` ${error instanceof Error ? error.stack : String(error)}\n`);
@@ -139,6 +149,7 @@ const { values } = parseArgs({
     dry: { type: "boolean", default: false },
     quick: { type: "boolean", default: false },
     soak: { type: "string", default: "6" },
+    keep: { type: "string" },
   },
 });
 const unknown = [
@@ -155,7 +166,16 @@ const head: Head = {
   date: new Date().toISOString().slice(0, 10),
   load: loadavg()[0]!,
 };
-const reports = await runAll(suites, values.quick, values.runtime);
+const { keep } = values;
+// What is not committed has no name under which it could be found again.
+const keeps = keep !== undefined && !values.quick && !head.commit.endsWith("+");
+if (keeps) mkdirSync(keep, { recursive: true });
+const reports = await runAll(
+  suites,
+  values.quick,
+  values.runtime,
+  keeps ? (suite, runtime) => join(keep, `${head.commit}-${suite}-${runtime}.json`) : null,
+);
 const whole = values.suite === undefined && values.runtime === undefined && process.exitCode !== 1;
 if (whole && !values.dry && !values.quick) writeAll(reports, head);
 console.log(page(reports, head, new Map()));

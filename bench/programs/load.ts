@@ -124,7 +124,7 @@ async function run({ group: id, ms, least = 0, burst, bursts, together }: Run): 
 
 /** One message to and fro, again and again; us. */
 async function pingPong(
-  { group: id, ms }: { group: number; ms: number },
+  { group: id, ms, least = 0 }: { group: number; ms: number; least?: number },
 ): Promise<{ p50: number; p99: number; count: number }> {
   const group = groups.get(id)!;
   const link = group.links[0]!;
@@ -135,7 +135,7 @@ async function pingPong(
     group.echoed = () => {
       const now = performance.now();
       times.push(1_000 * (now - sent));
-      if (now >= end) return resolve();
+      if (now >= end && times.length >= least) return resolve();
       sent = performance.now();
       link.send(1);
     };
