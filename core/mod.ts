@@ -7,6 +7,7 @@
  * @module
  */
 
+export { Copies, Names } from "./canonical.ts";
 export { Client } from "./client.ts";
 export type { ClientAction } from "./client_types.ts";
 export { type Code, codeFromNumber, type CodeInfo, CODES } from "./codes.ts";

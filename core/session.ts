@@ -36,7 +36,11 @@ export class Session {
 
   /** It is over: no connection will come. */
   #over = false;
-  /** What of it is stored; null: there is no store. */
+  /**
+   * What of it is stored; null: there is no store.
+   *
+   * @internal
+   */
   pump: Pump | null = null;
   /** When it is over: whether another server goes on with it. */
   fate: "known" | "moved" | "doubtful" = "known";

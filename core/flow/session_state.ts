@@ -160,14 +160,22 @@ export class SessionState {
     return copy;
   }
 
-  /** Which session it is, in a key; "-" before it was granted. */
+  /**
+   * Which session it is, in a key; "-" before it was granted.
+   *
+   * @internal
+   */
   name(names: Names): string {
     if (this.grant === null) return "-";
     const { id, secret, epoch } = this.grant;
     return `${names.of(id)} ${names.of(secret)} ${names.of(`epoch ${epoch}`)}`;
   }
 
-  /** The canonical form: of what it is, and of what it holds. */
+  /**
+   * The canonical form: of what it is, and of what it holds.
+   *
+   * @internal
+   */
   key(now: Micros, names: Names): string {
     const requests = this.requests.key(this.outbound.accepted);
     return [this.name(names), this.inbound.key(), this.outbound.key(now), requests].join("\n");

@@ -144,6 +144,7 @@ export interface SessionFound {
   readonly secret: string;
   /** Who created or claimed it last, and with which generation. */
   readonly owner: string;
+  /** That generation. */
   readonly generation: number;
   /** With which generation that owner took it from another, or created it: since then nobody else has had it. */
   readonly since: number;
@@ -155,10 +156,13 @@ export interface SessionRecord {
   readonly version: number;
   /** As it was created. */
   readonly secret: string;
+  /** As it was created. */
   readonly epoch: number;
-  /** Whose it was until now, by which generation, and since which. */
+  /** Whose it was until now. */
   readonly owner: string;
+  /** By which generation. */
   readonly generation: number;
+  /** And since which. */
   readonly since: number;
   /** As they were written last; {@link FIRST_MARKS} if never. */
   readonly marks: Marks;
