@@ -26,10 +26,21 @@ export interface Counts {
 const BEGIN = "<!-- written by tests/search/count.ts -->";
 const END = "<!-- to here -->";
 
+const ONE: Readonly<Record<string, string>> = {
+  cuts: "cut",
+  failures: "failed dial",
+  ticks: "deadline",
+  silences: "silence",
+  restarts: "restart",
+  closes: "close",
+};
+
+const MANY: Readonly<Record<string, string>> = { failures: "failed dials", ticks: "deadlines" };
+
 function bounds({ client, server, ...rest }: Bounds): string {
   const said = [`${client.length} + ${server.length} messages`];
   for (const [what, count] of Object.entries(rest)) {
-    if (count > 0) said.push(`${count} ${count === 1 ? what.replace(/s$/, "").replace(/i?e$/, "") : what}`);
+    if (count > 0) said.push(`${count} ${count === 1 ? ONE[what] : MANY[what] ?? what}`);
   }
   return said.join(", ");
 }
