@@ -131,7 +131,7 @@ export class Client {
     const dial = { instance: this.#instance, generation: ++this.#generation };
     const carried = state === null ? null : { state, dial };
     this.#live = false;
-    this.#replacement.tried = false;
+    this.#replacement.begins();
     this.#redial.begunAt = this.#now;
     const options = { ...this.#connectionOptions, handshakeTimeout: this.#redial.handshakeTimeout };
     this.#current = converse("client", options, this.#environment, now, carried);
@@ -145,7 +145,8 @@ export class Client {
   /** The timer of the present connection fired: when that is suspected now, its replacement is dialled. */
   #foresee(connection: Conversation): void {
     if (this.#options.reconnect?.early !== true || !this.#live || this.#ending.said !== null) return;
-    if (!this.#replacement.wanted(connection, this.#session)) return;
+    const stable = this.#redial.stable(connection, this.#now);
+    if (!this.#replacement.wanted(connection, this.#session, stable)) return;
     const attempt = ++this.#dials;
     this.#replacement.dials(attempt, this.#redial.endpoint, this.#now + toMicros(this.#options.dialTimeout));
     this.#out.dial(attempt, this.#redial.endpoint, true);

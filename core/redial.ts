@@ -76,6 +76,11 @@ export class Redial {
     return Math.min(handshakeTimeout, time);
   }
 
+  /** Whether the present connection, which is open, has lived for a while. */
+  stable({ agreement }: Conversation, now: Micros): boolean {
+    return agreement !== null && wasStable(now - this.liveAt, toMicros(agreement.rxDetection));
+  }
+
   /** A connection ended that was open. */
   closed(reason: CloseReason, agreement: Agreement, now: Micros): void {
     if (wasStable(now - this.liveAt, toMicros(agreement.rxDetection))) this.failures = 0;

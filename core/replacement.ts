@@ -9,7 +9,8 @@
  * Multipath TCP, RFC 8684).
  *
  * Rules: damped, so that short stalls cost no take-overs: one early dial a connection, not before the suspicion, dropped when the suspicion
- * ends first. The kept one is judged as ever while nothing comes from it: no verdict falls later.
+ * ends first. A connection that replaced another is not replaced before it has lived for a detection time: where an answer waits so long behind a
+ * chunk that it is missed, the next connection would be suspected behind the same chunk, and none would ever carry it. The kept one is judged as ever while nothing comes from it: no verdict falls later.
  *
  * @module
  */
@@ -29,17 +30,25 @@ export class Replacement {
   attempt = 0;
   endpoint = 0;
   due: Micros = NEVER;
-  /** The present connection had its early dial. */
+  /** The present connection had its early dial; and came of one. */
   tried = false;
+  replaces = false;
   /** The suspected connection while its replacement's handshake lasts, and its attempt; null: none. */
   kept: Conversation | null = null;
   keptAttempt = 0;
   /** Something came over it. */
   heard = false;
 
-  /** Whether the connection that carries this session is to be replaced: it is suspected, and may be. */
-  wanted(connection: Conversation, session: Session | null): boolean {
-    if (this.tried || session?.resumable !== true || connection.phase !== "open") return false;
+  /** A connection begins. */
+  begins(): void {
+    this.tried = false;
+    this.replaces = this.kept !== null;
+  }
+
+  /** Whether the connection that carries this session is to be replaced: it is suspected, and may be. `stable`: it lived for a while. */
+  wanted(connection: Conversation, session: Session | null, stable: boolean): boolean {
+    if (this.tried || (this.replaces && !stable)) return false;
+    if (session?.resumable !== true || connection.phase !== "open") return false;
     return connection.goaway === null && suspected(connection);
   }
 
@@ -93,9 +102,9 @@ export class Replacement {
 
   /** The canonical form. */
   key(now: number, names: Names): string {
-    const { attempt, due, tried, heard, kept } = this;
+    const { attempt, due, tried, replaces, heard, kept } = this;
     const dial = attempt === 0 ? "" : `${due === NEVER ? due : due - toMicros(now)}`;
-    return `${dial} ${tried} ${heard} ${kept && modern(kept).key(now, names)}`;
+    return `${dial} ${tried} ${replaces} ${heard} ${kept && modern(kept).key(now, names)}`;
   }
 }
 

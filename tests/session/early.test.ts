@@ -271,4 +271,20 @@ describe("an early replacement", () => {
     console.log(`report: early replacement: 300 lives, ${early} early dials, ${resumed} resumes`);
     assertGreater(early, 300);
   });
+
+  it("carries a chunk behind which each answer is missed: who replaced one is not replaced behind the same", () => {
+    for (const side of ["client", "server"] as const) {
+      const made = world();
+      made.dialTime = 0;
+      made.writes = 40;
+      made.pace = 1;
+      const other = side === "client" ? made.far : made.near;
+      for (let i = 0; i < 3; i++) made.post(side, `${i}`.padEnd(16_384, "."));
+      made.run(20);
+      made.resetAll();
+      made.run(10_000);
+      assertEquals(other.messages.length, 3, side);
+      assertLess(made.dials, 6, side);
+    }
+  });
 });
