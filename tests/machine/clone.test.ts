@@ -22,7 +22,24 @@ const OPTIONS = { client: BEAT, server: BEAT, environment: CONSTANT };
 function stir(pair: Pair, random: Random, slow: boolean): void {
   const side: Side = random.between(0, 1) === 0 ? pair.client : pair.server;
   const open = side.connection.phase === "open";
-  switch (random.between(0, 7)) {
+  switch (random.between(0, 10)) {
+    case 8: {
+      const size = random.between(0, 3) === 0 ? random.between(0, 40_000) : random.between(0, 40);
+      if (open) pair.act(side, (connection, now) => connection.request(new Uint8Array(size), size, now));
+      return;
+    }
+    case 9: {
+      // Of those that may be open, and some that are not.
+      const id = random.between(1, 8);
+      const size = random.between(0, 3) === 0 ? random.between(0, 40_000) : random.between(0, 40);
+      pair.act(side, (connection, now) => connection.reply(id, size % 5, new Uint8Array(size), now));
+      return;
+    }
+    case 10: {
+      const id = random.between(1, 8);
+      pair.act(side, (connection, now) => connection.cancel(id, now));
+      return;
+    }
     case 0:
     case 1: {
       const size = random.between(0, 40_000);
@@ -220,6 +237,29 @@ describe("clone and key", () => {
     assertEquals(recurred, 20, "an idle connection under constant entropy is periodic, and its key shows it");
   });
 
+  it("the key tells apart which request was taken back, and which was answered, and nothing else differs", () => {
+    const base = Pair.open(OPTIONS);
+    for (let i = 0; i < 3; i++) {
+      base.act(base.client, (connection, now) => connection.request(new Uint8Array(1), Infinity, now));
+    }
+    base.run(80);
+    const after = (change: (copy: Pair) => void): string => {
+      const copy = base.clone(CONSTANT);
+      change(copy);
+      copy.run(60);
+      return copy.key();
+    };
+    const cancelled = (id: number): string =>
+      after((copy) => copy.act(copy.client, (connection, now) => connection.cancel(id, now)));
+    const answered = (id: number): string =>
+      after((copy) =>
+        copy.act(copy.server, (connection, now) => connection.reply(id, 0, new Uint8Array(1), now))
+      );
+    assertEquals(new Set([1, 2, 3].map(cancelled)).size, 3);
+    assertEquals(new Set([1, 2, 3].map(answered)).size, 3);
+    assertEquals(cancelled(1), cancelled(1));
+  });
+
   it("the key tells apart what behaves differently", () => {
     const base = Pair.open(OPTIONS);
     base.run(30);
@@ -231,6 +271,8 @@ describe("clone and key", () => {
       (pair) => pair.act(pair.server, (connection, now) => connection.abort("ABORTED", "", now)),
       (pair) => pair.act(pair.client, (connection, now) => connection.receive(Uint8Array.of(24), now)),
       (pair) => pair.run(5),
+      (pair) =>
+        void pair.act(pair.client, (connection, now) => connection.request(new Uint8Array(1), 1, now)),
       (pair) => pair.act(pair.client, (connection, now) => connection.retune({ interval: 200 }, now)),
       (pair) => pair.act(pair.client, (connection, now) => connection.observeWall(5e12, now)),
       (pair) => pair.act(pair.client, (connection, now) => connection.observeWall(6e12, now)),

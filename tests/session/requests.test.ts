@@ -6,7 +6,10 @@
 
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
+import { SessionState } from "../../core/flow/session_state.ts";
+import { resolveConnection } from "../../core/options.ts";
 import { Asking } from "../support/asking.ts";
+import { Random, seeded } from "../support/random.ts";
 import { text } from "../support/talk.ts";
 import { type Side, World } from "../support/world.ts";
 
@@ -224,6 +227,35 @@ describe("a session that is lost", () => {
     world.near.lost.length = 0;
     const parts = world.remote!.unconfirmed();
     for (const { bytes } of parts) assertEquals(bytes.length, 60_000);
+  });
+});
+
+/** A session that has left this, with a peer that has all of it and has processed so much. */
+function left(push: (state: SessionState) => void, received: number, processed: number): SessionState {
+  const state = SessionState.begin(resolveConnection(), seeded(new Random(1)));
+  state.keep({ id: new Uint8Array(16), secret: new Uint8Array(32), epoch: 0 }, 1_000_000);
+  const { outbound } = state;
+  outbound.begin(1_000_000, 1_000_000);
+  push(state);
+  for (let view = outbound.take(0); view !== null; view = outbound.take(0)) outbound.advance(view.length);
+  assertEquals(outbound.acknowledge(received, processed, 0), true);
+  return state;
+}
+
+describe("a peer of another make", () => {
+  it("that acknowledges half a message is told no half of it as lost", () => {
+    const state = left(
+      ({ outbound }) => {
+        outbound.push(new Uint8Array(20_000));
+        outbound.push(new Uint8Array(7));
+      },
+      3,
+      1,
+    );
+    assertEquals(
+      state.outbound.unconfirmed(3).messages.map(({ bytes, position }) => [bytes.length, position]),
+      [[7, 3]],
+    );
   });
 });
 

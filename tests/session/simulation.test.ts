@@ -12,9 +12,10 @@ import { Simulation } from "./simulation.ts";
 
 /** What came of the first thousand lives, on every runtime. */
 const SHARED = 1_000;
-const HASH = 2538740713;
+const HASH = 1527439898;
 
-const LIVES = runtime === "node" ? 20_000 : SHARED;
+/** All are lived where they are lived fastest. */
+const LIVES = runtime === "bun" ? 20_000 : SHARED;
 
 describe("sessions under random faults", () => {
   it("keep what they promise", () => {

@@ -1,32 +1,30 @@
 /**
  * One seeded life of a client and a server with sessions, under faults: what happens, and what must hold.
  *
- * Safety, at every moment: what arrives is what was sent, in order and at most once; what is acknowledged was finished by the other
- * application; what is told as lost is exactly what was not acknowledged, and "unsent" never arrived. Liveness, apart: when the faults are over,
- * everything comes to rest within bounded virtual time, and each message has arrived or was told as lost.
+ * Safety, at every moment: what arrives is what was sent, messages and requests in one order and at most once; what is acknowledged was finished by
+ * the other application; what is told as lost is exactly what was not acknowledged, and "unsent" never arrived (knowledge.ts); a request is handled
+ * once and answered once, with what was answered (asking.ts). Liveness, apart: when the faults are over, everything comes to rest within bounded
+ * virtual time, each message has arrived or was told as lost, and each request was answered or is known to be unsent or of unknown fate.
  *
  * Rules: the same seed, the same life, on every runtime. Every random draw is the simulation's own.
  *
  * @module
  */
 
-import type { Conversation } from "../../core/conversation.ts";
 import { resumeProof } from "../../core/crypto/proof.ts";
-import type { ConnectionEvent, Unconfirmed } from "../../core/events.ts";
-import type { Session } from "../../core/session.ts";
+import type { ConnectionEvent } from "../../core/events.ts";
+import { Asking } from "../support/asking.ts";
 import { hello, join, preface } from "../support/crafted.ts";
 import { Random, seeded } from "../support/random.ts";
 import { type End, type Side, World } from "../support/world.ts";
-import { Books, type Fault, FAULTS, type State, STATES } from "./faults.ts";
+import { type Fault, FAULTS, type State, STATES } from "./faults.ts";
+import { Knowledge } from "./knowledge.ts";
 
 const BEAT = { interval: 200, multiplier: 3, minimumInterval: 10 };
 const WINDOW = 3_000;
 const HANDSHAKE = 800;
 /** After the faults everything is at rest within this, ms: the longest stall, two detection times, a handshake's deadline, some dials. */
 const REST = 6_000;
-
-const CHUNK = 16_384;
-const decoder = new TextDecoder();
 
 /** A life. */
 export class Simulation {
@@ -36,17 +34,11 @@ export class Simulation {
   faults = 0;
   inputs = 0;
   hash = 0x811c9dc5;
+  readonly knowledge: Knowledge;
+  readonly asking: Asking;
   #random: Random;
   #sizes: number;
   #counters: Record<Side, number> = { client: 0, server: 0 };
-  #arrived: Record<Side, number> = { client: -1, server: -1 };
-  #client: Books = new Books();
-  #servers: Map<Session, Books> = new Map();
-  #sessionOf: Map<Conversation, Session> = new Map();
-  /** All books that ever were, and what was told as never sent. */
-  #all: { side: Side; books: Books }[] = [];
-  #unsent: Set<string> = new Set();
-  #told: Set<string> = new Set();
   #hello: Uint8Array | null = null;
   #attachedAt = 0;
   /** Of the client's last dial that came through. */
@@ -66,16 +58,26 @@ export class Simulation {
       retention: narrow ? 2_000 : 28_000,
       sendBuffer: 20_000,
     };
-    this.world = new World(options, { ...options, resumeWindow: WINDOW }, seed ^ 0x5bd1e995);
+    const most = { client: random.between(1, 12), server: random.between(1, 12) };
+    this.world = new World(
+      { ...options, maxRequests: most.client },
+      { ...options, maxRequests: most.server, resumeWindow: WINDOW },
+      seed ^ 0x5bd1e995,
+    );
     const { world } = this;
     world.latency = random.between(1, 8);
     if (random.between(0, 2) === 0) {
       world.writes = random.between(40, 400);
       world.pace = 1;
     }
-    this.#all.push({ side: "client", books: this.#client });
+    const fail = (what: string): never => this.#fail(what);
+    this.knowledge = new Knowledge(world, fail, (word) => this.#mix(word));
+    this.asking = this.#ask(fail);
     world.onEvent = (end, event) => this.#event(end, event);
-    world.onOver = (over) => this.#over(over.session, over.unconfirmed);
+    world.onOver = (over) => {
+      this.knowledge.over(over.session, over.unconfirmed);
+      this.asking.over(over.session);
+    };
     world.onDial = (near, far) => this.#dialed(near, far);
     world.onBytes = () => void this.inputs++;
     for (const side of ["client", "server"] as const) {
@@ -83,8 +85,25 @@ export class Simulation {
       application.consumes = false;
       application.after = () =>
         random.between(0, 3) === 0 ? random.between(1, 60) : random.between(0, 40) === 0 ? Infinity : 0;
-      application.onSent = (text) => this.#sent(side, text);
+      application.onSent = (text) => this.knowledge.sent(side, text);
     }
+  }
+
+  #ask(fail: (what: string) => never): Asking {
+    const random = this.#random;
+    const asking = new Asking(this.world);
+    asking.onWrong = fail;
+    asking.onAsked = (side, text) => this.knowledge.said(side, text);
+    asking.wait = () =>
+      random.between(0, 2) === 0 ? random.between(1, 60) : random.between(0, 20) === 0 ? Infinity : 0;
+    asking.answers = (text) => `re ${text.slice(0, 7)}`.padEnd(random.between(10, this.#most()), ".");
+    return asking;
+  }
+
+  /** Mostly short, now and then as long as can be. */
+  #most(): number {
+    const random = this.#random;
+    return random.between(0, 30) === 0 ? this.#sizes : random.between(0, 3) === 0 ? 800 : 60;
   }
 
   #mix(word: string): void {
@@ -98,118 +117,11 @@ export class Simulation {
     throw new Error(`seed ${this.seed}, ${this.world.now} ms: ${what}`);
   }
 
-  // What the applications know.
-
-  #booksOf(side: Side): Books {
-    if (side === "client") return this.#client;
-    return this.#ledger(this.world.remote!);
-  }
-
-  #ledger(session: Session): Books {
-    const known = this.#servers.get(session);
-    if (known !== undefined) return known;
-    const books = new Books();
-    this.#servers.set(session, books);
-    this.#all.push({ side: "server", books });
-    return books;
-  }
-
-  #sent(side: Side, text: string): void {
-    const books = this.#booksOf(side);
-    if (books.closed) this.#fail(`${side} sends ${text.slice(0, 8)} to a session that is over`);
-    books.position += Math.floor(Math.max(0, text.length - 1) / CHUNK) + 1;
-    books.sent.push({ text, position: books.position });
-  }
-
   #event(end: End, event: ConnectionEvent): void {
-    const { side } = end;
     this.inputs++;
-    this.#mix(`${side} ${event.type}`);
-    switch (event.type) {
-      case "open":
-        if (side === "server") {
-          const session = this.world.server.sessionOf(end.connection);
-          if (session === null) return this.#fail("a connection opens without its session");
-          this.#sessionOf.set(end.connection, session);
-          if (event.resumed !== this.#servers.has(session)) {
-            this.#fail(`server opens, resumed: ${event.resumed}`);
-          }
-          this.#ledger(session);
-        } else if (!event.resumed && this.#client.sent.length > 0) {
-          this.#fail("a new session, and no word of the old one");
-        }
-        return;
-      case "message":
-        return this.#message(side, decoder.decode(event.bytes));
-      case "processed":
-        return this.#processed(end, event.position);
-      case "lost":
-        if (side === "client") this.#clientLost(event.unconfirmed);
-        else this.#over(this.#sessionOf.get(end.connection)!, event.unconfirmed);
-        return;
-      case "fault":
-        // Nobody breaks the protocol; a transport may end inside a frame.
-        if (event.code !== "SUPERSEDED" && event.code !== "TRUNCATED") {
-          this.#fail(`${side}: ${event.code}, ${event.text}`);
-        }
-    }
-  }
-
-  #message(side: Side, text: string): void {
-    const number = Number(text.slice(1, 7));
-    if (text[0] !== (side === "client" ? "s" : "c")) this.#fail(`${side} got ${text.slice(0, 8)}`);
-    if (!(number > this.#arrived[side])) this.#fail(`${side} got ${number} behind ${this.#arrived[side]}`);
-    this.#arrived[side] = number;
-    if (this.#unsent.has(text)) this.#fail(`${text.slice(0, 8)} arrived and was told as unsent`);
-  }
-
-  #processed(end: End, position: number): void {
-    const books = end.side === "client"
-      ? this.#client
-      : this.#servers.get(this.#sessionOf.get(end.connection)!)!;
-    const { sent } = books;
-    while (books.confirmed < sent.length && sent[books.confirmed]!.position <= position) {
-      this.#finished(end.side, sent[books.confirmed++]!.text);
-    }
-  }
-
-  /** What is acknowledged to one side was finished by the application of the other. */
-  #finished(side: Side, text: string): void {
-    const { finished } = this.world.application(side === "client" ? "server" : "client");
-    if (!finished.has(text)) this.#fail(`${text.slice(0, 8)} is acknowledged, and nobody finished it`);
-  }
-
-  #clientLost(unconfirmed: readonly Unconfirmed[]): void {
-    this.#lost(this.#client, unconfirmed);
-    this.#client = new Books();
-    this.#all.push({ side: "client", books: this.#client });
-  }
-
-  #over(session: Session, unconfirmed: readonly Unconfirmed[]): void {
-    const books = this.#ledger(session);
-    if (books.closed && unconfirmed.length === 0) return;
-    this.#lost(books, unconfirmed);
-  }
-
-  /** What is told as lost is what was not acknowledged, neither more nor less. */
-  #lost(books: Books, unconfirmed: readonly Unconfirmed[]): void {
-    if (books.closed) this.#fail("a session is lost twice");
-    books.closed = true;
-    const told = unconfirmed.map(({ bytes }) => decoder.decode(bytes));
-    const from = books.sent.length - told.length;
-    if (from < books.confirmed || books.sent.slice(from).some(({ text }, i) => text !== told[i])) {
-      const sent = books.sent.slice(books.confirmed).map(({ text }) => text.slice(0, 7));
-      this.#fail(`lost are ${told.map((text) => text.slice(0, 7))}, not acknowledged ${sent}`);
-    }
-    // What is neither told as acknowledged nor as lost was acknowledged to the machine by a handshake that came to nothing.
-    for (const { text } of books.sent.slice(books.confirmed, from)) {
-      this.#finished(books === this.#client ? "client" : "server", text);
-    }
-    for (const [index, { state }] of unconfirmed.entries()) {
-      this.#told.add(told[index]!);
-      if (state === "unsent") this.#unsent.add(told[index]!);
-    }
-    this.#mix(`lost ${told.length}`);
+    this.#mix(`${end.side} ${event.type}`);
+    this.knowledge.event(end, event);
+    this.asking.event(end, event);
   }
 
   // What happens.
@@ -226,11 +138,16 @@ export class Simulation {
     for (const side of ["client", "server"] as const) {
       const state = this.world.session(side)?.state;
       if (state === undefined) continue;
-      const { processed, received, sent, everSent, accepted, told } = state.outbound;
-      const rising = [told, processed, received, sent, everSent, accepted];
-      if (rising.some((position, i) => i > 0 && position < rising[i - 1]!)) {
-        this.#fail(`${side}: positions ${rising}`);
-      }
+      const { processed, received, sent, everSent, end } = state.outbound;
+      const { told, processedInOrder, receivedInOrder, accepted } = state.outbound;
+      this.#rise(side, processed, received, sent, everSent, end);
+      this.#rise(side, told, processedInOrder, receivedInOrder, accepted);
+    }
+  }
+
+  #rise(side: Side, ...positions: number[]): void {
+    if (positions.some((position, i) => i > 0 && position < positions[i - 1]!)) {
+      this.#fail(`${side}: positions ${positions}`);
     }
   }
 
@@ -241,8 +158,10 @@ export class Simulation {
     const random = this.#random;
     this.inputs++;
     const draw = random.between(0, 99);
-    if (draw < 22) this.#say("client");
-    else if (draw < 40) this.#say("server");
+    if (draw < 14) this.#say("client");
+    else if (draw < 22) this.#question("client");
+    else if (draw < 33) this.#say("server");
+    else if (draw < 40) this.#question("server");
     else if (draw < 46) world.finishAll(draw % 2 === 0 ? "client" : "server", random.between(1, 5));
     else if (draw < 92 || index < 3) {
       world.run(random.between(0, 3) === 0 ? random.between(20, 300) : random.between(0, 20));
@@ -252,13 +171,27 @@ export class Simulation {
   }
 
   #say(side: Side): void {
-    const { world } = this;
-    if (side === "client" && world.client.ended) return;
-    if (world.session(side) === null) return;
+    const text = this.#text(side);
+    if (text !== null) this.world.post(side, text);
+  }
+
+  /** Asks; or takes back one of the last questions. */
+  #question(side: Side): void {
+    const { questions } = this.asking;
+    const text = this.#text(side);
+    if (text === null) return;
     const random = this.#random;
-    const most = random.between(0, 30) === 0 ? this.#sizes : random.between(0, 3) === 0 ? 800 : 60;
+    const last = questions.at(-random.between(1, 4));
+    if (last !== undefined && random.between(0, 2) === 0) this.asking.cancel(last.text);
+    else this.asking.ask(side, text);
+  }
+
+  #text(side: Side): string | null {
+    const { world } = this;
+    if (side === "client" && world.client.ended) return null;
+    if (world.session(side) === null) return null;
     const name = `${side[0]}${String(this.#counters[side]++).padStart(6, "0")}`;
-    world.post(side, name.padEnd(random.between(7, most), "."));
+    return name.padEnd(this.#random.between(7, this.#most()), ".");
   }
 
   /** Where the client is. */
@@ -305,6 +238,7 @@ export class Simulation {
       case "server stalls":
         return world.stall("server", random.between(5, 1_500));
       case "restart":
+        this.asking.died();
         return world.restart();
       case "window passes":
         world.reachable = false;
@@ -386,12 +320,14 @@ export class Simulation {
     world.stalledUntil.client = world.stalledUntil.server = 0;
     this.#nextDial = null;
     for (const side of ["client", "server"] as const) world.application(side).after = () => 0;
+    this.asking.wait = () => 0;
     const healed = world.now;
     const kept = this.#kept;
     const lost = world.near.lost.length;
     for (let i = 0; i < REST / 100 && !this.#rests; i++) {
       world.finishAll("client");
       world.finishAll("server");
+      this.asking.answerAll();
       world.run(100, () => this.#rests);
     }
     if (!this.#rests) this.#fail(`no rest within ${REST} ms after ${healed}: ${this.#why()}`);
@@ -418,6 +354,10 @@ export class Simulation {
     const { client, near, far, remote } = this.world;
     if (client.ended) return true;
     if (this.state !== "idle" || remote === null || remote.connection?.phase !== "open") return false;
+    const { owed } = client.session!.state.requests;
+    if (this.asking.waitingFor(client.session!.state, remote.state) + owed + remote.state.requests.owed > 0) {
+      return false;
+    }
     return near.outbox.length + far.outbox.length === 0 &&
       client.session!.state.held + remote.state.held === 0;
   }
@@ -432,16 +372,9 @@ export class Simulation {
       }
       return;
     }
-    const got = { client: new Set(world.near.messages), server: new Set(world.far.messages) };
-    for (const { side, books } of this.#all) {
-      if (side === "server" && !books.closed && books !== this.#servers.get(world.remote!)) continue; // died, or waits for its window
-      for (const { text } of books.sent) {
-        const arrived = got[side === "client" ? "server" : "client"].has(text);
-        if (!arrived && !this.#told.has(text)) {
-          this.#fail(`${text.slice(0, 7)} neither arrived nor was told as lost`);
-        }
-      }
-    }
-    this.#mix(`${world.near.messages.length} ${world.far.messages.length} ${world.dials}`);
+    this.knowledge.judge();
+    this.asking.judge(world.remote!.state);
+    const fates = this.asking.questions.map(({ fate }) => fate[0]).join("");
+    this.#mix(`${world.near.messages.length} ${world.far.messages.length} ${world.dials} ${fates}`);
   }
 }

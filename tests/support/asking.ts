@@ -53,6 +53,8 @@ export class Asking {
   /** ms until a request is answered, and what with; Infinity: never. */
   wait: (text: string) => number = () => 0;
   answers: (text: string) => string = (text) => `re ${text}`;
+  /** Told of each request that was accepted. */
+  onAsked: ((side: Side, text: string) => void) | null = null;
   /** Who found something wrong. */
   onWrong: (what: string) => never = (what) => {
     throw new Error(what);
@@ -70,6 +72,25 @@ export class Asking {
     }
     world.onEvent = (end, event) => this.event(end, event);
     world.onOver = ({ session }) => this.over(session);
+  }
+
+  /** What is not settled yet in these sessions. */
+  waitingFor(...states: readonly SessionState[]): number {
+    const { client, server } = this.#outbox;
+    return states.reduce(
+      (sum, state) => sum + (this.#open.get(state)?.size ?? 0),
+      client.length + server.length,
+    );
+  }
+
+  /** At rest: each request was answered or taken back, or is known to be unsent or of unknown fate. What waits for its window may be open. */
+  judge(remote: SessionState): void {
+    for (const { side, state, text, fate, handled } of this.questions) {
+      if (fate === "open" && (side === "client" || state === remote)) {
+        this.onWrong(`${text.slice(0, 7)} is open`);
+      }
+      if (fate === "unsent" && handled > 0) this.onWrong(`${text.slice(0, 7)} is unsent, and was handled`);
+    }
   }
 
   /** What is not settled yet. */
@@ -112,6 +133,7 @@ export class Asking {
       if (asked === undefined) this.#open.set(state, asked = new Map());
       if (asked.has(id)) this.onWrong(`id ${id} is given twice`);
       asked.set(id, question);
+      this.onAsked?.(side, text);
     }
     this.#settle(session);
   }
@@ -154,10 +176,11 @@ export class Asking {
     if (blocked.length > 0 || !this.#give(side, owed)) blocked.push(owed);
   }
 
-  /** Answers all that waits to be answered. */
+  /** Answers all that waits to be answered, and asks again where too many were open: of one that was taken back nobody tells the answer. */
   answerAll(): void {
     for (const side of ["client", "server"] as const) {
       for (const owed of [...this.#owed[side]]) this.#reply(side, owed);
+      this.#flush(side);
     }
     this.world.settle();
   }
