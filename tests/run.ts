@@ -1,13 +1,13 @@
 /**
  * Runs the tests on Node, Deno and Bun and ends in one line: `N passed, N failed, N skipped`.
  *
- *   tsx tests/run.ts [--runtime node|deno|bun]... [--tier default|system|full] [--verbose] [--limit SECONDS] [PATH]...
+ *   tsx tests/run.ts [--runtime node|deno|bun]... [--tier default|system|full] [--verbose] [--times] [--limit SECONDS] [PATH]...
  *
  * A PATH picks the files whose path contains it. Exit 1 on a failure, when a runtime crashed or ran out of time, and
  * when it executed no test: a run that tested nothing has proved nothing.
  *
  * Lines of a test's output that begin with `report:` are shown; all output is with --verbose.
- * Runtimes run one after the other, for tests that measure time share two cores badly.
+ * Runtimes run one after the other, each in two processes at a time, a part of the files in each; tests that measure time run alone.
  * @module
  */
 
@@ -34,12 +34,52 @@ const FOLDERS: readonly { folder: string; tiers: readonly Tier[]; runtimes: read
 const LIMITS: Record<Tier, number> = { default: 900, system: 900, full: 7_200 };
 
 const USAGE =
-  "usage: tsx tests/run.ts [--runtime node|deno|bun]... [--tier default|system|full] [--verbose] [--limit SECONDS] [PATH]...";
+  "usage: tsx tests/run.ts [--runtime node|deno|bun]... [--tier default|system|full] [--verbose] [--times] [--limit SECONDS] [PATH]...";
+
+/** What takes longest begins first. */
+const LONG: readonly string[] = [
+  "tests/session/simulation.test.ts",
+  "tests/interop/cli.test.ts",
+  "tests/interop/origin.test.ts",
+  "tests/interop/guide.test.ts",
+];
+
+/** Tests that measure real time. */
+const ALONE: readonly string[] = ["tests/contract/", "tests/system/", "tests/full/"];
+
+/** So many processes of a runtime test at a time. */
+const PROCESSES = 2;
+
+/** Files that one process tests. */
+interface Part {
+  readonly files: string[];
+  readonly alone: boolean;
+  /** On Node: one process for all files, not one for each. */
+  readonly together: boolean;
+}
+
+/** Files in parts: a folder's together, those that start processes themselves each for itself. */
+function partsOf(files: readonly string[]): Part[] {
+  const parts = new Map<string, Part>();
+  for (const file of files) {
+    const alone = ALONE.find((folder) => file.startsWith(folder));
+    const single = LONG.includes(file) || file.startsWith("tests/interop/");
+    const name = alone ?? (single ? file : file.split("/", 2).join("/"));
+    const part = parts.get(name) ??
+      { files: [], alone: alone !== undefined, together: alone === undefined && !single };
+    part.files.push(file);
+    parts.set(name, part);
+  }
+  const rank = ({ files: [first] }: Part): number =>
+    LONG.includes(first!) ? LONG.indexOf(first!) : LONG.length;
+  return [...parts.values()].sort((a, b) => rank(a) - rank(b));
+}
 
 interface Options {
   runtimes: readonly Runtime[];
   tier: Tier;
   verbose: boolean;
+  times: boolean;
   limit: number;
   filters: string[];
 }
@@ -51,6 +91,7 @@ function readOptions(): Options {
       runtime: { type: "string", multiple: true },
       tier: { type: "string", default: "default" },
       verbose: { type: "boolean", default: false },
+      times: { type: "boolean", default: false },
       limit: { type: "string" },
     },
   });
@@ -62,7 +103,7 @@ function readOptions(): Options {
   const limit = values.limit === undefined ? LIMITS[tier] : Number(values.limit);
   if (!(limit > 0)) throw new Error(`--limit needs a number of seconds, not "${values.limit}"`);
   const filters = positionals.map((path) => path.replaceAll("\\", "/").replace(/^\.\//, ""));
-  return { runtimes, tier, verbose: values.verbose, limit, filters };
+  return { runtimes, tier, verbose: values.verbose, times: values.times, limit, filters };
 }
 
 /** All test files, as paths from the root with "/", in order. */
@@ -82,21 +123,21 @@ function filesFor(runtime: Runtime, options: Options, files: readonly string[]):
   });
 }
 
-/** The arguments with which a runtime tests `files` and writes its report to `report`. */
-function testArguments(runtime: Runtime, files: string[], report: string, tier: Tier): string[] {
+/** The arguments with which a runtime tests a part and writes its report to `report`. */
+function testArguments(runtime: Runtime, { files, together }: Part, report: string): string[] {
   const paths = files.map((file) => `./${file}`); // "./" makes Bun take it as a path, not as a filter
   switch (runtime) {
     case "node":
       return [
-        ...["--import", "tsx", "--test", ...(tier === "system" ? ["--test-concurrency=1"] : [])],
+        ...["--import", "tsx", "--test", "--test-concurrency=1"],
         ...["--test-reporter=spec", "--test-reporter-destination=stdout"],
         ...["--test-reporter=./tests/support/node_reporter.js", `--test-reporter-destination=${report}`],
-        ...paths,
+        ...(together ? ["./tests/support/node_files.ts"] : paths),
       ];
     case "deno":
       return ["test", "-A", "--no-check", `--junit-path=${report}`, ...paths];
     case "bun": // Bun ends a test after 5 s unless told otherwise; Node and Deno never do
-      return ["test", "--timeout=120000", "--reporter=junit", `--reporter-outfile=${report}`, ...paths];
+      return ["test", "--timeout=600000", "--reporter=junit", `--reporter-outfile=${report}`, ...paths];
   }
 }
 
@@ -107,23 +148,29 @@ interface Ended {
   code: number | null;
 }
 
-let running: number | undefined; // process group of the runtime at work
+const running = new Set<number>(); // process groups at work
 
-function killRunning(): void {
-  if (running === undefined) return;
+function kill(group: number): void {
   try {
-    process.kill(process.platform === "win32" ? running : -running, "SIGKILL");
+    process.kill(process.platform === "win32" ? group : -group, "SIGKILL");
   } catch {
     // it has ended already
   }
 }
 
-function start(runtime: Runtime, args: string[], options: Options): Promise<Ended> {
+function start(
+  runtime: Runtime,
+  args: string[],
+  files: readonly string[],
+  limit: number,
+  options: Options,
+): Promise<Ended> {
   const env: NodeJS.ProcessEnv = {
     ...process.env,
     NO_COLOR: "1",
     DENO_NO_UPDATE_CHECK: "1",
     HEARTWIRE_TIER: options.tier,
+    HEARTWIRE_TEST_FILES: files.join("\n"),
   };
   delete env["FORCE_COLOR"];
   delete env["NODE_TEST_CONTEXT"];
@@ -134,13 +181,14 @@ function start(runtime: Runtime, args: string[], options: Options): Promise<Ende
       stdio: ["ignore", "pipe", "pipe"],
       detached: process.platform !== "win32", // its own group, so that whatever it started can be ended with it
     });
-    running = child.pid;
+    const { pid } = child;
+    if (pid !== undefined) running.add(pid);
     let output = "";
     let broken: string | null = null;
     const timer = setTimeout(() => {
       broken = `not finished after ${options.limit} s`;
-      killRunning();
-    }, options.limit * 1_000);
+      if (pid !== undefined) kill(pid);
+    }, limit);
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding("utf8").on("data", (text: string) => {
         output += text;
@@ -150,31 +198,59 @@ function start(runtime: Runtime, args: string[], options: Options): Promise<Ende
     child.on("error", (error) => broken ??= `could not be started: ${error.message}`);
     child.on("close", (code, signal) => {
       clearTimeout(timer);
-      running = undefined;
+      if (pid !== undefined) running.delete(pid);
       if (signal !== null) broken ??= `ended by ${signal}`;
       resolve({ output: stripVTControlCharacters(output).replaceAll("\r\n", "\n"), broken, code });
     });
   });
 }
 
-/** Runs one runtime; whatever is wrong with the run itself becomes a failed outcome too. */
+/** Runs one runtime. */
 async function runOn(runtime: Runtime, files: string[], options: Options): Promise<Outcome[]> {
-  if (files.length === 0) {
-    return [{ name: `(${runtime} itself)`, status: "failed", detail: "no test file to run" }];
+  const itself = (detail: string): Outcome => ({ name: `(${runtime} itself)`, status: "failed", detail });
+  if (files.length === 0) return [itself("no test file to run")];
+  const until = performance.now() + options.limit * 1_000;
+  const outcomes: Outcome[] = [];
+  const parts = partsOf(files);
+  const work = async (queue: Part[]): Promise<void> => {
+    for (let part = queue.shift(); part !== undefined; part = queue.shift()) {
+      outcomes.push(...await runPart(runtime, part, until, options));
+    }
+  };
+  const shared = parts.filter(({ alone }) => !alone);
+  await Promise.all(Array.from({ length: PROCESSES }, () => work(shared)));
+  await work(parts.filter(({ alone }) => alone));
+  if (options.tier !== "system" && outcomes.every(({ status }) => status === "skipped")) {
+    outcomes.push(itself("executed no test"));
   }
+  return outcomes;
+}
+
+function seconds(since: number): string {
+  return ((performance.now() - since) / 1_000).toFixed(1).padStart(6);
+}
+
+/** Runs one part; whatever is wrong with the run itself becomes a failed outcome too. */
+async function runPart(runtime: Runtime, part: Part, until: number, options: Options): Promise<Outcome[]> {
+  const { files } = part;
+  const started = performance.now();
   const folder = mkdtempSync(join(tmpdir(), "heartwire-tests-"));
   const report = join(folder, "report");
   try {
     const { output, broken, code } = await start(
       runtime,
-      testArguments(runtime, files, report, options.tier),
+      testArguments(runtime, part, report),
+      files,
+      Math.max(1, until - performance.now()),
       options,
     );
     if (!options.verbose) {
       for (const [, line] of output.matchAll(/^\s*(report:.*)$/gm)) console.log(`  ${line}`);
     }
     const wrong = (what: string): Outcome => ({
-      name: `(${runtime} itself)`,
+      name: `(${runtime} itself, with ${files[0]}${
+        files.length === 1 ? "" : ` and ${files.length - 1} more`
+      })`,
       status: "failed",
       detail: `${what}; the end of its output:\n${output.trimEnd().split("\n").slice(-40).join("\n")}`,
     });
@@ -194,8 +270,15 @@ async function runOn(runtime: Runtime, files: string[], options: Options): Promi
     if (broken !== null) outcomes.push(wrong(broken));
     else if (code !== 0 && !outcomes.some(({ status }) => status === "failed")) {
       outcomes.push(wrong(`exit ${code} without a failed test`));
-    } else if (options.tier !== "system" && outcomes.every(({ status }) => status === "skipped")) {
-      outcomes.push(wrong("executed no test"));
+    } else if (outcomes.length === 0) {
+      outcomes.push(wrong("no test was there"));
+    }
+    if (options.times) {
+      console.log(
+        `  ${seconds(started)} s  ${runtime}: ${files[0]}${
+          files.length === 1 ? "" : `, ${files.length} files`
+        }`,
+      );
     }
     return outcomes;
   } finally {
@@ -258,7 +341,7 @@ async function main(): Promise<number> {
 
 for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
   process.on(signal, () => {
-    killRunning();
+    for (const group of running) kill(group);
     process.exit(code);
   });
 }

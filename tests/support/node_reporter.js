@@ -50,7 +50,7 @@ export default async function* reporter(source) {
 }
 
 function judge(type, data, output) {
-  const wholeFile = /\.test\.ts$/.test(data.name) &&
+  const wholeFile = /(\.test|\/node_files)\.ts$/.test(data.name) &&
     resolve(process.cwd(), data.name) === (data.file ?? resolve(data.name));
   const reason = data.skip ?? data.todo ?? false; // true, or the reason; the empty string is one too
   if (reason !== false) {
