@@ -17,7 +17,7 @@ export interface Chart {
 }
 
 const PANEL = 330;
-const NAMES = 190;
+const NAMES = 250;
 const BAR = 16;
 const STEP = 22;
 const TOP = 62;

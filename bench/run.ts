@@ -139,7 +139,7 @@ function writeAll(reports: readonly Report[], head: Head): void {
   }
   const file = join(ROOT, "bench", "RESULTS.md");
   writeFileSync(file, page(reports, head, charts));
-  spawnSync(runtimePath("deno"), ["fmt", "--quiet", file], { cwd: ROOT });
+  spawnSync(runtimePath("deno"), ["fmt", "--quiet", file, folder], { cwd: ROOT });
 }
 
 const { values } = parseArgs({
