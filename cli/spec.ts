@@ -388,33 +388,25 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
         range: [1, Number.MAX_SAFE_INTEGER],
         help: `so many exchanges; default ${BENCH_COUNT}`,
       },
-      {
-        name: "size",
-        value: "BYTES",
-        range: [1, 2 ** 20],
-        help: "the length of a message; default 64",
-      },
+      { name: "size", value: "BYTES", range: [1, 2 ** 20], help: "the length of a message; default 64" },
       { name: "conns", value: "N", range: [1, 1_000], help: "so many connections at a time; default 1" },
       {
         name: "rate",
         value: "N",
         range: [1, 1_000_000],
-        help:
-          `begin so many exchanges a second, in all; default as many as go, with --kill-every ${KILL_RATE}`,
+        help: `begin so many exchanges a second in all; default no limit, with --kill-every ${KILL_RATE}`,
       },
       {
         name: "duration",
         value: "MS",
         range: [1, DAY],
-        help:
-          `begin none after so long; instead of a count or beside it; with --kill-every default ${KILL_DURATION}`,
+        help: `begin none after so long, instead of a count or too; with --kill-every ${KILL_DURATION}`,
       },
       {
         name: "kill-every",
         value: "MS",
         range: [10, DAY],
-        help:
-          "long sessions that reconnect, over a proxy in this process that cuts every connection so often",
+        help: "long sessions that reconnect, over a proxy here that cuts every connection so often",
       },
       {
         name: "timeout",
