@@ -105,7 +105,7 @@ export class HostileProxy {
     const bytes = Math.floor(2 ** (4 + 13 * random.fraction()));
     return random.fraction() < 0.4
       ? { ...common, end, bytes, after: Infinity }
-      : { ...common, end, bytes: Infinity, after: random.between(1, 2_500) };
+      : { ...common, end, bytes: Infinity, after: random.between(1, 1_500) };
   }
 
   #later(ms: number, action: () => void): void {
@@ -153,14 +153,14 @@ export class HostileProxy {
     this.#keep(far);
     for (const bytes of said) far.write(bytes);
     let over = false;
-    const end = (plan: Plan): void => {
+    const end = (plan: Plan, rest: Uint8Array | null): void => {
       if (over || this.#calm) return;
       over = true;
       this.ends[plan.end]++;
-      this.#end(near, far, plan);
+      this.#end(near, far, plan, rest);
     };
     if (plan !== null && plan.after !== Infinity) {
-      far.once("data", () => this.#later(plan.after, () => end(plan)));
+      far.once("data", () => this.#later(plan.after, () => end(plan, null)));
     }
     for (const [from, to, towards] of [[near, far, "far"], [far, near, "near"]] as const) {
       let left = plan !== null && plan.towards === towards ? plan.bytes : Infinity;
@@ -171,7 +171,7 @@ export class HostileProxy {
           return void to.write(bytes);
         }
         to.write(bytes.subarray(0, left));
-        end(plan!);
+        end(plan!, from === near ? bytes.subarray(left) : null);
       });
       from.on("end", () => over || to.end());
       from.on("close", () => over || to.destroy());
@@ -179,7 +179,8 @@ export class HostileProxy {
     if (near.destroyed && plan === null) this.#later(50, () => far.destroy()); // it had given up meanwhile
   }
 
-  #end(near: net.Socket, far: net.Socket, { end, linger }: Plan): void {
+  /** Ends a connection; `rest` is what the client said and was not passed on. */
+  #end(near: net.Socket, far: net.Socket, { end, linger }: Plan, rest: Uint8Array | null): void {
     switch (end) {
       case "reset":
         reset(near);
@@ -203,7 +204,7 @@ export class HostileProxy {
           far.destroy();
         });
       case "late": {
-        const said: Uint8Array[] = [];
+        const said: Uint8Array[] = rest === null ? [] : [rest];
         near.on("data", (bytes) => said.push(bytes));
         // Long enough that something is said, so short that nobody has noticed.
         this.#later(linger / 4, () => {

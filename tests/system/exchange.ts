@@ -92,12 +92,11 @@ class Side {
 
   async send(): Promise<void> {
     const acknowledged: Promise<void>[] = [];
-    const started = performance.now();
     let burst = 0;
     for (let i = 0; i < MESSAGES; i++) {
       if (burst-- === 0) {
         burst = this.#random.between(0, 15);
-        await pause(Math.max(0, started + i / MESSAGES * SECONDS * 1_000 - performance.now()));
+        await pause(Math.max(0, started + i / MESSAGES * SECONDS * 1_000 - performance.now())); // who begins late hurries
       }
       const bytes = make(this.number, i, this.#own);
       try {
@@ -105,11 +104,13 @@ class Side {
           const sent = this.session.send(bytes, { acknowledged: true });
           sent.catch(() => {});
           acknowledged.push(sent);
-        } else await this.session.send(bytes);
+        } else {
+          await this.session.send(bytes);
+          bytes.fill(255); // what was accepted is not ours any more
+        }
       } catch (error) {
         blame("sends", 1, `${this.#name}, message ${i}: ${error}`);
       }
-      bytes.fill(255); // what was accepted is not ours any more
     }
     for (const sent of acknowledged) {
       await sent.catch((error: unknown) => blame("sends", 1, `${this.#name}, acknowledged: ${error}`));
@@ -139,6 +140,7 @@ class Side {
 }
 
 const clients: Side[] = [];
+let started = 0;
 const servers = new Map<number, Side>();
 const sending: Promise<void>[] = [];
 
@@ -157,7 +159,7 @@ const server = await listen("127.0.0.1:0", async (session) => {
   await side?.complete;
 }, {
   heartbeat: HEARTBEAT,
-  closeTimeout: 20_000,
+  closeTimeout: 15_000,
   maxConnectionsPerKey: 10_000,
   maxHandshakesPerKey: 1_000,
   onHandlerError: (error) => blame("ends", 1, `a handler: ${error}`),
@@ -167,6 +169,7 @@ tell("listening", { port: (server.address as { port: number }).port });
 const stdin = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 const port = Number((await stdin.next()).value);
 const cpuBefore = process.cpuUsage();
+started = performance.now();
 
 const received = (sides: Iterable<Side>): number => [...sides].reduce((sum, side) => sum + side.received, 0);
 let seconds = 0;
@@ -183,7 +186,7 @@ const progress = setInterval(() => {
 await Promise.all(Array.from({ length: SESSIONS }, async (_, number) => {
   const session = await connect(`127.0.0.1:${port}`, {
     heartbeat: HEARTBEAT,
-    closeTimeout: 20_000,
+    closeTimeout: 15_000,
     reconnect: { base: 20, floor: 5, cap: 300 },
     ...(number % 4 === 0 ? { retention: 100_000, maxMessage: 65_536 } : {}), // senders wait for room
   });

@@ -57,6 +57,8 @@ describe("sessions over a proxy that ends their connections", { concurrency: RUN
       assertEquals([done["received"], done["sessions"]], [2 * SESSIONS * MESSAGES, SESSIONS]);
       assertEquals([done["closed"], expired], [2 * SESSIONS, 0], "every session ends in good order");
       for (const [end, count] of Object.entries(proxy.ends)) assertGreater(count, 10, end);
+      // The proxy changes no byte.
+      assertEquals((done["ended"] as Line)["CHECKSUM"] ?? 0, 0, JSON.stringify(done["ended"]));
       assertGreater(resumed!, 500);
     });
   }
