@@ -78,11 +78,12 @@ for (const serving of RUNTIMES) {
     });
 
     it("lets two chat, and carries binary messages whole", async (t) => {
-      const { address } = await startServer(t, serving, "--handler", "chat");
+      const { server, address } = await startServer(t, serving, "--handler", "chat");
       const ada = startCli(t, HELPER, ["connect", address], { stdin: null });
       await ada.says("stderr", /live:/);
       const bob = startCli(t, other(serving), ["connect", address, "--json"], { stdin: null });
       await bob.record({ type: "status", state: "live" });
+      await server.record({ type: "opened", session: "user2" }); // its first frame is there: now it is in the room
       ada.child.stdin.write("hello\n");
       const { text } = await bob.record({ type: "message" });
       const [, name] = /^(\w+): hello$/.exec(String(text))!;
