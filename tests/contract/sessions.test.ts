@@ -28,7 +28,15 @@ function pattern(size: number, seed: number): Uint8Array {
 
 describe(`sessions on ${runtime}`, () => {
   test("the module has what the others have", () => {
-    const names = ["CODES", "HeartwireError", "MemoryStore", "ReplyError", "connect", "listen", "parseAddress"];
+    const names = [
+      "CODES",
+      "HeartwireError",
+      "MemoryStore",
+      "ReplyError",
+      "connect",
+      "listen",
+      "parseAddress",
+    ];
     assertEquals(Object.keys(everything).sort(), names);
   });
 
