@@ -94,11 +94,12 @@ export class MemoryStore implements SessionStore {
     return this.#table.bytes;
   }
 
-  // deno-lint-ignore require-await -- so that what is thrown rejects
-  async #answer<T extends StoreAnswer>(question: StoreQuestion): Promise<T> {
-    const answer = this.#table.answer(question, this.#now());
-    if (answer.type === "failed") throw new Error(answer.text);
-    return answer as T;
+  #answer<T extends StoreAnswer>(question: StoreQuestion): Promise<T> {
+    return new Promise((resolve) => {
+      const answer = this.#table.answer(question, this.#now());
+      if (answer.type === "failed") throw new Error(answer.text);
+      resolve(answer as T);
+    });
   }
 
   /** {@inheritDoc SessionStore.read} */

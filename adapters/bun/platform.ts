@@ -118,15 +118,15 @@ export const platform: Platform = {
 
   dial,
 
-  // Async although it awaits nothing: what the runtime's listen throws must become a rejection.
-  // deno-lint-ignore require-await
-  async listen(address: Address, sink: ListenerSink): Promise<Listener> {
-    const path = address.kind === "unix" ? address.path : null;
-    const socket = handlers(path, (transport) => sink.accepted(transport));
-    const listener = bun.listen({ ...targetOf(address), allowHalfOpen: true, socket });
-    return {
-      address: path === null ? tcpAddress(listener.hostname, listener.port) : address,
-      close: () => listener.stop(false),
-    };
-  },
+  // What the runtime's listen throws becomes a rejection.
+  listen: (address: Address, sink: ListenerSink): Promise<Listener> =>
+    new Promise((resolve) => {
+      const path = address.kind === "unix" ? address.path : null;
+      const socket = handlers(path, (transport) => sink.accepted(transport));
+      const listener = bun.listen({ ...targetOf(address), allowHalfOpen: true, socket });
+      resolve({
+        address: path === null ? tcpAddress(listener.hostname, listener.port) : address,
+        close: () => listener.stop(false),
+      });
+    }),
 };

@@ -162,19 +162,19 @@ export const platform: Platform = {
     };
   },
 
-  // Async although it awaits nothing: what the runtime's listen throws must become a rejection.
-  // deno-lint-ignore require-await
-  async listen(address: Address, sink: ListenerSink): Promise<Listener> {
-    const path = address.kind === "unix" ? address.path : null;
-    const listener = deno.listen(targetOf(address));
-    let open = true;
-    void acceptAll(listener, path, () => open, sink);
-    return {
-      address: addressOf(listener.addr, path),
-      close: () => {
-        open = false;
-        listener.close();
-      },
-    };
-  },
+  // What the runtime's listen throws becomes a rejection.
+  listen: (address: Address, sink: ListenerSink): Promise<Listener> =>
+    new Promise((resolve) => {
+      const path = address.kind === "unix" ? address.path : null;
+      const listener = deno.listen(targetOf(address));
+      let open = true;
+      void acceptAll(listener, path, () => open, sink);
+      resolve({
+        address: addressOf(listener.addr, path),
+        close: () => {
+          open = false;
+          listener.close();
+        },
+      });
+    }),
 };

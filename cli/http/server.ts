@@ -51,29 +51,30 @@ export function listenHttp(
     : overBun(bun, hostname, port, handler, idle);
 }
 
-// Async although it awaits nothing: what serve throws must become a rejection.
-// deno-lint-ignore require-await
-async function overBun(
+// What serve throws becomes a rejection.
+function overBun(
   bun: BunServe,
   hostname: string,
   port: number,
   handler: FetchHandler,
   idle: number,
 ): Promise<HttpServer> {
-  const server = bun.serve({
-    hostname,
-    port,
-    idleTimeout: idle,
-    maxRequestBodySize: MAX_BODY,
-    fetch: (request) => {
-      const response = handler(request);
-      const persistent = request.headers.get("connection")?.toLowerCase() !== "close";
-      if (persistent) response.headers.set("keep-alive", `timeout=${idle}`);
-      else response.headers.set("connection", "close");
-      return response;
-    },
+  return new Promise((resolve) => {
+    const server = bun.serve({
+      hostname,
+      port,
+      idleTimeout: idle,
+      maxRequestBodySize: MAX_BODY,
+      fetch: (request) => {
+        const response = handler(request);
+        const persistent = request.headers.get("connection")?.toLowerCase() !== "close";
+        if (persistent) response.headers.set("keep-alive", `timeout=${idle}`);
+        else response.headers.set("connection", "close");
+        return response;
+      },
+    });
+    resolve({ port: server.port, close: async () => void await server.stop(true) });
   });
-  return { port: server.port, close: async () => void await server.stop(true) };
 }
 
 function overNode(

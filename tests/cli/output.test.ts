@@ -209,8 +209,7 @@ describe("texts", () => {
       text: "bye\n\x1b[2Jroot#",
     });
     assertEquals(said, "closed by the peer (bye\\x0a\\x1b[2Jroot#)");
-    // deno-lint-ignore no-control-regex
-    const unprintable = /[\x00-\x1f\x7f-\x9f]/;
+    const unprintable = /\p{Cc}/u;
     const refused = { kind: "refused", code: "BUSY", by: "peer", retryAfter: 0, text: "\x9b\x00" } as const;
     assertNotMatch(text.reasonText(refused), unprintable);
   });

@@ -63,13 +63,14 @@ export class FileStore implements SessionStore {
     }
   }
 
-  // deno-lint-ignore require-await -- so that what is thrown rejects
-  async #answer<T extends StoreAnswer>(question: StoreQuestion): Promise<T> {
-    const at = this.#now();
-    const answer = this.#table.answer(question, at);
-    if (answer.type === "failed") throw new Error(answer.text);
-    if (question.type !== "read" && question.type !== "replay") this.#log({ at, question });
-    return answer as T;
+  #answer<T extends StoreAnswer>(question: StoreQuestion): Promise<T> {
+    return new Promise((resolve) => {
+      const at = this.#now();
+      const answer = this.#table.answer(question, at);
+      if (answer.type === "failed") throw new Error(answer.text);
+      if (question.type !== "read" && question.type !== "replay") this.#log({ at, question });
+      resolve(answer as T);
+    });
   }
 
   #log({ at, question }: Line): void {

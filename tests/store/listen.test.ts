@@ -137,8 +137,7 @@ function breakable(): { store: SessionStore; how: { now: "works" | "throws" | "h
   const below = new MemoryStore();
   const store = new Proxy(below, {
     get: (target, name) => {
-      // deno-lint-ignore no-explicit-any -- any of the methods
-      const method = (target as any)[name].bind(target);
+      const method = Reflect.get(target, name).bind(target);
       return (question: unknown) => {
         if (how.now === "throws") throw new Error("the disk is on fire");
         if (how.now === "hangs") return new Promise(() => {});

@@ -12,10 +12,8 @@
 // @ts-ignore: the npm package carries no types; they are given below
 import * as untyped from "deno-std/assert/mod.js";
 
-// deno-lint-ignore no-explicit-any
-type AnyConstructor = new (...args: any[]) => unknown;
-// deno-lint-ignore no-explicit-any
-type ErrorClass<E extends Error> = abstract new (...args: any[]) => E;
+type AnyConstructor = new (...args: never[]) => unknown;
+type ErrorClass<E extends Error> = abstract new (...args: never[]) => E;
 type Falsy = false | 0 | 0n | "" | null | undefined;
 
 interface Assertions {
@@ -45,8 +43,7 @@ interface Assertions {
   assertNotEquals<T>(actual: T, expected: T, msg?: string): void;
   assertNotInstanceOf<A, T>(
     actual: A,
-    // deno-lint-ignore no-explicit-any
-    unexpectedType: abstract new (...args: any[]) => T,
+    unexpectedType: abstract new (...args: never[]) => T,
     msg?: string,
   ): asserts actual is Exclude<A, T>;
   assertNotMatch(actual: string, expected: RegExp, msg?: string): void;

@@ -68,8 +68,7 @@ export function watch(session: Session): Status[] {
 export function failure(
   promise: Promise<unknown>,
 ): Promise<{ code: string; message: string; hint: string; retryable: boolean; cause: unknown } | null> {
-  // deno-lint-ignore no-explicit-any
-  return promise.then(() => null, (error) => error as any);
+  return promise.then(() => null, (error) => error);
 }
 
 /** Heartbeats every second, dead after three. */
