@@ -124,12 +124,15 @@ export class Admission {
     const { connection } = entry;
     const { options, entries, sessions } = this.#house;
     if (claim.type === "failed") return connection.reject("BUSY", options.retryAfter, STORE_FAILED, now);
+    if (claim.type === "full") return connection.accept(now, interval);
     if (claim.type === "stale") {
-      return connection.reject("STALE_GENERATION", 0, CODES.STALE_GENERATION.hint, now);
+      const { winner } = claim;
+      const code = winner === null ? "STALE_GENERATION" : "SUPERSEDED";
+      return connection.reject(code, 0, CODES[code].hint, now, winner === null ? {} : { instance: winner });
     }
     if (claim.type === "unknown") {
       const { previous } = claim;
-      connection.reject("UNKNOWN_SESSION", 0, CODES.UNKNOWN_SESSION.hint, now, previous ?? undefined);
+      connection.reject("UNKNOWN_SESSION", 0, CODES.UNKNOWN_SESSION.hint, now, { ...previous });
     } else {
       entry.held = claim.held;
       sessions!.admitted(claim.held, connection as Connection);

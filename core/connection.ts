@@ -19,7 +19,7 @@ import { HeartwireError, numberOption, optionError } from "./errors.ts";
 import type { Agreement, CloseReason, ConnectionEvent } from "./events.ts";
 import { nonce, offer, ownTerms } from "./handshake.ts";
 import { expire, watchFrame } from "./expire.ts";
-import type { Positions, SessionState } from "./flow/session_state.ts";
+import type { SessionState } from "./flow/session_state.ts";
 import { Link } from "./link.ts";
 import type { SocketAction } from "./machine.ts";
 import * as messages from "./messages.ts";
@@ -34,6 +34,7 @@ import { changedTerms, type HeartbeatTerms } from "./terms.ts";
 import { toMicros, toMillis } from "./time.ts";
 import { Timer } from "./timers.ts";
 import type { HelloFrame } from "./wire/frames.ts";
+import type { Parameters } from "./wire/parameters.ts";
 import { SCOPE_CONNECTION, SCOPE_SESSION } from "./wire/registry.ts";
 
 /** The longest wait that a peer can be told, ms. */
@@ -341,13 +342,13 @@ export class Connection implements Conversation {
     link.phase = "welcomed";
   }
 
-  /** Server, before it welcomed: refuses the client. `retryAfter` in ms, 0 = unsaid; `positions`: of its session, which cannot go on. */
-  reject(code: Code, retryAfter: number, text: string, now: number, positions?: Positions): void {
+  /** Server, before it welcomed: refuses the client. `retryAfter` in ms, 0 = unsaid; `session`: what is told of the session that it asked for. */
+  reject(code: Code, retryAfter: number, text: string, now: number, session: Parameters = {}): void {
     const link = this.#enter(now);
     codeNumber(code);
     numberOption("retryAfter", retryAfter, 0, DAY);
     if (link.phase !== "deciding" && link.phase !== "listening") return;
-    link.refuse(code, retryAfter, text, { ...positions });
+    link.refuse(code, retryAfter, text, session);
     link.finish({ kind: "refused", code, by: "local", retryAfter, text }, "end");
   }
 

@@ -10,13 +10,13 @@
 
 import type { Code } from "./codes.ts";
 import type { Agreement, CloseReason, ConnectionEvent } from "./events.ts";
-import type { Positions } from "./flow/session_state.ts";
 import type { SessionState } from "./flow/session_state.ts";
 import type { Machine } from "./machine.ts";
 import type { Phase } from "./phases.ts";
 import type { Admission } from "./resume.ts";
 import type { ConnectionStats } from "./stats.ts";
 import type { HeartbeatTerms } from "./terms.ts";
+import type { Parameters } from "./wire/parameters.ts";
 
 /** What `goAway` says. */
 export interface GoAwayOptions {
@@ -101,8 +101,8 @@ export interface Conversation extends Machine<ConnectionEvent> {
   abort(code: Code, text: string, now: number): void;
   /** Server, while "deciding": admits the client, which may beat every `minimumInterval` ms where that is negotiated; default the option. */
   accept(now: number, minimumInterval?: number, admission?: Admission): void;
-  /** Server, before it admitted: refuses the client. `retryAfter` in ms, 0 = unsaid; `positions`: of its session, which cannot go on. */
-  reject(code: Code, retryAfter: number, text: string, now: number, positions?: Positions): void;
+  /** Server, before it admitted: refuses the client. `retryAfter` in ms, 0 = unsaid; `session`: what is told of the session that it asked for. */
+  reject(code: Code, retryAfter: number, text: string, now: number, session?: Parameters): void;
   /** Counters and measures, as of `now` (monotonic ms) where they depend on it; default the last input. */
   stats(now?: number): ConnectionStats;
 }

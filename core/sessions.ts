@@ -2,7 +2,8 @@
  * The sessions of a server: who may begin one, who may go on with one, and for how long a session without a connection is kept.
  *
  * A greater generation wins: the connection that carried the session is superseded at once, wherever it is stuck. Without a connection a
- * session is kept for the resume window, and at most so many, of at most so many bytes, together: the longest without one goes first. What
+ * session is kept for the resume window, and at most so many, of at most so many bytes, together: when these are reached, new clients get
+ * a connection without a session, so that strangers push nobody out, and the longest without one goes first. What
  * is sent to one meanwhile counts, and is "blocked" where it would go beyond: it must not push out others. One
  * that its client has not used yet is kept as long, for the client may have read WELCOME and hold messages for it; but it holds nothing, and of
  * these there are no more than of handshakes.
@@ -43,7 +44,9 @@ const NO_PROOF = new Uint8Array(0);
 export interface Held {
   readonly session: Session;
   readonly key: string;
+  /** Of the dial that has it, and who dialled; null: not known, for it came from a store. */
   generation: number;
+  instance: Uint8Array | null;
   /** The client's first frame came: from then on it is kept. */
   confirmed: boolean;
   /** Without a connection: until when it is kept, and how its last connection ended. */
@@ -64,7 +67,10 @@ export type Claim =
     /** The connection that carried the session until now. */
     readonly superseded: Connection | null;
   }
-  | { readonly type: "stale" }
+  /** A newer dial has it; `winner`: that of another instance. */
+  | { readonly type: "stale"; readonly winner: Uint8Array | null }
+  /** A new session would push out another: none is granted. */
+  | { readonly type: "full" }
   /** Nothing to resume. `previous`: the client proved to know it, but these positions do not fit its own. */
   | {
     readonly type: "unknown";
@@ -142,12 +148,19 @@ export class Sessions {
   /** A HELLO asks for a session, new or old. The connection that carried an old one is superseded. */
   claim(hello: HelloFrame, now: number): Claim {
     const { session: id, generation = 0 } = hello.parameters;
-    if (id === undefined) return this.#begin(hello, null);
+    if (id === undefined) return this.#begin(hello);
     const held = this.#held.get(toHex(id));
     const proven = this.proves(hello, held?.session.state.grant?.secret ?? null);
     if (!proven || held === undefined) return this.unknown(hello);
-    if (generation <= held.generation) return { type: "stale" };
+    if (generation <= held.generation) return this.stale(held, hello);
     return this.goOn(held, hello, now);
+  }
+
+  /** A client that has proven to be its own came with an older dial than the one that has the session, or another instance did. */
+  stale({ instance }: Held, hello: HelloFrame): Claim {
+    const own = hello.parameters.instance;
+    const other = instance !== null && own !== undefined && !equalBytes(instance, own);
+    return { type: "stale", winner: other ? instance : null };
   }
 
   /** Whether a HELLO proves that its client knows this secret; with null, the same work. */
@@ -160,22 +173,23 @@ export class Sessions {
 
   /** There is no such session, or that is not its client. */
   unknown(hello: HelloFrame): Claim {
-    if (hello.parameters.freshOnLoss === true) return this.#begin(hello, null);
+    if (hello.parameters.freshOnLoss === true) return this.#begin(hello);
     return { type: "unknown", previous: null, superseded: null };
   }
 
   /** A client that has proven to be its own goes on with a session, by a dial that is the newest. */
   goOn(held: Held, hello: HelloFrame, now: number): Claim {
-    const { generation = 0, freshOnLoss } = hello.parameters;
+    const { generation = 0, instance = null, freshOnLoss } = hello.parameters;
     const peer = positionsOf(hello.parameters);
     held.generation = generation;
+    held.instance = instance;
     const superseded = held.session.connection;
     held.session.connection = null;
     superseded?.supersede(now);
     const { state } = held.session;
     if (!state.fits(peer)) {
       this.#forget(held, superseded?.reason ?? held.reason, true);
-      if (freshOnLoss === true) return { ...this.#begin(hello, state), superseded };
+      if (freshOnLoss === true) return { ...this.#grant(hello, state), superseded };
       return { type: "unknown", previous: state.positions, superseded };
     }
     this.#attach(held);
@@ -188,11 +202,18 @@ export class Sessions {
     };
   }
 
-  #begin(hello: HelloFrame, previous: SessionState | null): Claim & { readonly type: "admit" } {
-    const { generation = 0 } = hello.parameters;
+  #begin(hello: HelloFrame): Claim {
+    const { maxSessions, sessionMemory } = this.#options;
+    const full = this.#detached.size >= maxSessions || this.#account.bytes >= sessionMemory;
+    return full ? { type: "full" } : this.#grant(hello, null);
+  }
+
+  #grant(hello: HelloFrame, previous: SessionState | null): Claim & { readonly type: "admit" } {
+    const { generation = 0, instance = null } = hello.parameters;
     const id = this.#random(ID_BYTES);
     const state = this.begun({ id, secret: this.#random(SECRET_BYTES), epoch: this.#epoch });
     const held = this.#hold(state, generation, null);
+    held.instance = instance;
     const admission = { state, resumed: false, known: false, previous: previous?.positions ?? null };
     return { type: "admit", held, admission, superseded: null };
   }
@@ -215,7 +236,7 @@ export class Sessions {
     const session = new Session(state);
     const key = toHex(state.grant!.id);
     const waits = { confirmed: false, until: NEVER, reason: null, awaited: false };
-    const held: Held = { session, key, generation, ...waits, pump };
+    const held: Held = { session, key, generation, instance: null, ...waits, pump };
     if (pump !== null) pump.held = held;
     session.pump = pump;
     this.#held.set(key, held);
@@ -407,11 +428,13 @@ export class Sessions {
 
   /** The canonical form. */
   key(now: Micros, names: Names): string {
-    const held = [...this.#held.values()].map(({ session, generation, confirmed, until, reason }) => {
-      const count = names.count("generation", generation);
-      const waits = `${until === NEVER ? "-" : until - now} ${reason?.kind} ${reason?.code}`;
-      return `${session.key(now, names)} ${count} ${confirmed} ${waits}`;
-    });
+    const held = [...this.#held.values()].map(
+      ({ session, generation, instance, confirmed, until, reason }) => {
+        const count = `${names.count("generation", generation)} ${instance && names.of(instance)}`;
+        const waits = `${until === NEVER ? "-" : until - now} ${reason?.kind} ${reason?.code}`;
+        return `${session.key(now, names)} ${count} ${confirmed} ${waits}`;
+      },
+    );
     const waiting = [this.#detached, this.#unused].map((some) =>
       [...some.keys()].map((key) => names.of(key))
     );

@@ -43,6 +43,9 @@ export interface Pending {
   verdict: Verdict | null;
 }
 
+/** A newer dial has the session; the store does not say whose. */
+const STALE: Verdict = { type: "stale", winner: null };
+
 /** The secret's length, bytes. */
 const SECRET_BYTES = 32;
 
@@ -83,7 +86,7 @@ export class Claims {
   /** The answer to what it asked last. Returns what to ask next, or null: it is decided. */
   answered(pending: Pending, answer: StoreAnswer, now: number): StoreQuestion | null {
     if (pending.verdict !== null) return null;
-    if (pending.connection.reason !== null) return this.#decide(pending, { type: "stale" });
+    if (pending.connection.reason !== null) return this.#decide(pending, STALE);
     switch (answer.type) {
       case "found":
         return this.#found(pending, answer);
@@ -95,7 +98,7 @@ export class Claims {
         return this.#unknown(pending, now);
       case "stale":
       case "fenced":
-        return this.#decide(pending, { type: "stale" });
+        return this.#decide(pending, STALE);
       case "failed":
         return this.#decide(pending, answer);
       default:
@@ -119,8 +122,8 @@ export class Claims {
     if (!this.#sessions.proves(hello, known)) return this.#decide(pending, this.#sessions.unknown(hello));
     const other = this.#proven.get(session);
     const least = Math.max(generation, other?.generation ?? 0);
-    if (pending.generation <= least) return this.#decide(pending, { type: "stale" });
-    if (other !== undefined) this.#decide(other, { type: "stale" });
+    if (pending.generation <= least) return this.#decide(pending, STALE);
+    if (other !== undefined) this.#decide(other, STALE);
     this.#proven.set(session, pending);
     const { owner, keep } = this.#pumps;
     return { type: "claim", session, owner, generation: pending.generation, keep };
@@ -133,7 +136,9 @@ export class Claims {
     if (held === undefined || !proven) return this.#decide(pending, this.#sessions.unknown(hello));
     if (!held.pump!.created) {
       // It has not reached the store yet: nobody else knows of it.
-      if (pending.generation <= held.generation) return this.#decide(pending, { type: "stale" });
+      if (pending.generation <= held.generation) {
+        return this.#decide(pending, this.#sessions.stale(held, hello));
+      }
       held.pump!.generation = pending.generation;
       return this.#decide(pending, this.#sessions.goOn(held, hello, now));
     }

@@ -151,6 +151,21 @@ describe("a HELLO that asks to resume", () => {
     }
   });
 
+  it("by another instance, and is not newer, is refused for good and told who has the session", () => {
+    const desk = new Desk();
+    const first = desk.open(7);
+    const other = { instance: new Uint8Array(16).fill(9) };
+    const second = desk.dial().give(claim(first.granted, 7, {}, other));
+    assertEquals(second.answer, `reject ${codeNumber("SUPERSEDED")}`);
+    const told = second.told.at(-1)!;
+    assertEquals(told.kind === "reject" && told.parameters.instance, INSTANCE);
+    assertEquals(first.connection.reason, null);
+    // Once it has the session itself, its own older dials are only stale.
+    assertEquals(desk.dial().give(claim(first.granted, 8, {}, other)).answer, "resumed");
+    assertEquals(desk.dial().give(claim(first.granted, 8, {}, other)).answer, STALE);
+    assertEquals(desk.dial().give(claim(first.granted, 8)).answer, `reject ${codeNumber("SUPERSEDED")}`);
+  });
+
   it("supersedes the connection that has the session, in whatever phase that is", () => {
     for (const opened of [true, false]) {
       const desk = new Desk();
@@ -320,6 +335,37 @@ describe("what a server keeps of sessions", () => {
     assertEquals([attached, detached, expired], [0, 3, 2]);
     const back = all.map((one) => desk.dial().give(claim(one.granted, 2)).answer);
     assertEquals(back, [UNKNOWN, UNKNOWN, "resumed", "resumed", "resumed"]);
+  });
+
+  it("is not pushed out by strangers: when it is full, new clients get a connection without a session", () => {
+    const filled = (limit: ServerOptions): { desk: Desk; kept: readonly Stranger[] } => {
+      const desk = new Desk(limit);
+      const kept = [desk.open(), desk.open()];
+      for (const one of kept) {
+        desk.server.sessionOf(one.connection)!.send(new Uint8Array(960), desk.now);
+        one.hang();
+      }
+      return { desk, kept };
+    };
+    const sessionMemory = filled({}).desk.server.stats().sessions!.detachedBytes;
+    for (const limit of [{ maxSessions: 2 }, { sessionMemory }]) {
+      const { desk, kept } = filled(limit);
+      for (let i = 0; i < 5; i++) {
+        const stranger = desk.open(1);
+        assertEquals(stranger.answer, "new");
+        const welcome = stranger.told.find((told) => told.kind === "welcome")!;
+        assert(welcome.kind === "welcome");
+        const { resumable, session, secret } = welcome.parameters;
+        assertEquals([resumable, session, secret], [undefined, undefined, undefined]);
+        stranger.give(data(0, "hello"));
+        assertEquals(stranger.connection.phase, "open");
+        stranger.hang();
+      }
+      assertEquals(desk.server.stats().sessions!.detached, 2);
+      const back = kept.map((one) => desk.dial().give(claim(one.granted, 2)).answer);
+      assertEquals(back, ["resumed", "resumed"]);
+      assert(desk.open(1).granted.id !== undefined); // there is room again
+    }
   });
 
   it("is bounded in bytes: the one that waits longest goes, with what was not confirmed", () => {
