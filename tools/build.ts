@@ -3,8 +3,8 @@
  *
  *   tsx tools/build.ts
  *
- * Node refuses to strip types inside node_modules, so the package carries built code. tsc rewrites the `.ts` of
- * relative imports in JavaScript but leaves it in declarations; it is rewritten here, so that Deno resolves them too.
+ * Node refuses to strip types inside node_modules, so the package carries built code: JavaScript in few files (bundle.ts), and a declaration
+ * for each source, by tsc. tsc leaves the `.ts` of relative imports in declarations; it is rewritten here, so that Deno resolves them too.
  * @module
  */
 
@@ -12,15 +12,15 @@ import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
-import { fileURLToPath } from "node:url";
+import { ROOT } from "../tests/support/runtimes.ts";
+import { bundle } from "./bundle.ts";
 
-const root = fileURLToPath(new URL("..", import.meta.url));
-const dist = join(root, "dist");
+const dist = join(ROOT, "dist");
 
 rmSync(dist, { recursive: true, force: true });
-const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
+const tsc = join(ROOT, "node_modules", "typescript", "bin", "tsc");
 const { status } = spawnSync(process.execPath, [tsc, "-p", "tsconfig.build.json"], {
-  cwd: root,
+  cwd: ROOT,
   stdio: "inherit",
 });
 if (status !== 0) process.exit(1);
@@ -33,3 +33,4 @@ for (const entry of readdirSync(dist, { recursive: true, encoding: "utf8" })) {
   const rewritten = text.replace(specifier, "$1.js$2");
   if (rewritten !== text) writeFileSync(path, rewritten);
 }
+await bundle(dist);

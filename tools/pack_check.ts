@@ -145,9 +145,14 @@ for (const runtime of ["node", "deno", "bun"] as const) {
     const source = [
       `import * as core from "heartwire";`,
       `import * as same from "heartwire/core";`,
-      `import { connect, listen } from "heartwire/${runtime}";`,
-      `if (core !== same) throw new Error("two cores");`,
-      `if (typeof connect !== "function" || typeof listen !== "function") throw new Error("no connect or no listen");`,
+      `import { connect, HeartwireError, listen } from "heartwire/${runtime}";`,
+      `if (core !== same || core.HeartwireError !== HeartwireError) throw new Error("two cores");`,
+      `const server = await listen("127.0.0.1:0", async (session) => { for await (const each of session) await session.send(each.text()); });`,
+      `const session = await connect(server.address);`,
+      `await session.send("hello");`,
+      `for await (const each of session) { if (each.text() !== "hello") throw new Error("no echo"); break; }`,
+      `await session.close();`,
+      `await server.close();`,
     ];
     writeFileSync(join(project, script), `${source.join("\n")}\n`);
     run(project, runtimePath(runtime), ...(runtime === "deno" ? ["run", "-A", script] : [script]));
