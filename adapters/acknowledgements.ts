@@ -7,7 +7,8 @@
  * @module
  */
 
-import { HeartwireError, type Unconfirmed } from "../core/mod.ts";
+import { HeartwireError } from "../core/errors.ts";
+import type { Unconfirmed } from "../core/mod.ts";
 import { quiet } from "./failure.ts";
 import { Fifo } from "./fifo.ts";
 

@@ -10,7 +10,7 @@
  * @module
  */
 
-import { HeartwireError } from "../core/mod.ts";
+import { HeartwireError } from "../core/errors.ts";
 
 /** The port of `heartwire://host` without one. */
 export const DEFAULT_PORT = 7433;

@@ -33,7 +33,8 @@ export type {
   SignalOption,
 } from "./session.ts";
 export type { Lasting, Passing, SessionState, Status, StatusBase } from "./status.ts";
-export { type Code, CODES, HeartwireError } from "../core/mod.ts";
+export { type Code, CODES } from "../core/codes.ts";
+export { HeartwireError } from "../core/errors.ts";
 export type {
   Agreement,
   ClassicOptions,

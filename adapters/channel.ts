@@ -7,7 +7,8 @@
  * @module
  */
 
-import { type Conversation, HeartwireError, type Session as CoreSession } from "../core/mod.ts";
+import { HeartwireError } from "../core/errors.ts";
+import type { Conversation, Session as CoreSession } from "../core/mod.ts";
 import { endError, type EndReason, quiet } from "./failure.ts";
 import type { SessionHost } from "./host.ts";
 

@@ -7,15 +7,15 @@
  * @module
  */
 
-import {
-  Client,
-  type ClientAction,
-  type ClientEvent,
-  type ClientOptions,
-  type ConnectionEvent,
-  type Conversation,
-  HeartwireError,
-  type Session as CoreSession,
+import { Client } from "../core/client.ts";
+import { HeartwireError } from "../core/errors.ts";
+import type {
+  ClientAction,
+  ClientEvent,
+  ClientOptions,
+  ConnectionEvent,
+  Conversation,
+  Session as CoreSession,
 } from "../core/mod.ts";
 import { resolveClient } from "../core/options.ts";
 import { type Address, type AddressLike, parseAddress } from "./address.ts";

@@ -1,23 +1,44 @@
 /**
  * The parts of a platform that every runtime has alike: entropy, the native CRC-32 and HMAC, the clock.
  *
+ * Rules: `node:crypto` and `node:zlib` are loaded when something is first to be computed by them. Most connections resume nothing and have no
+ * key, and short messages are summed up in TypeScript; on Deno the first module of Node's costs more than all of heartwire.
+ *
  * @module
  */
 
-import { createHmac } from "node:crypto";
-import * as zlib from "node:zlib";
 import { hmacSha256 } from "../core/crypto/hmac.ts";
 import type { Environment } from "../core/mod.ts";
+import { crc32 } from "../core/wire/crc32.ts";
 import type { Clock } from "./transport.ts";
 
 /** Bytes drawn from the system at a time: one call costs about as much for 16 bytes as for some hundreds. */
 const BATCH = 1_024;
 
-/** The system's HMAC-SHA-256, in a plain array. */
+type Crc32 = (bytes: Uint8Array, seed: number) => number;
+
+/** A module of Node's; undefined on Node before 20.16 and 22.3, which load none in the middle of a function. */
+function builtin<T>(name: string): T | undefined {
+  const { process } = globalThis as { process?: { getBuiltinModule?(name: string): unknown } };
+  return process?.getBuiltinModule?.(name) as T | undefined;
+}
+
+let system: typeof import("node:crypto") | undefined;
+let sum: Crc32 | undefined;
+
+/** The system's HMAC-SHA-256, in a plain array. Where it cannot be loaded, core's. */
 function nativeHmac(key: Uint8Array, ...parts: Uint8Array[]): Uint8Array {
-  const native = createHmac("sha256", key);
+  system ??= builtin("node:crypto");
+  if (system === undefined) return hmacSha256(key, ...parts);
+  const native = system.createHmac("sha256", key);
   for (const part of parts) native.update(part);
   return new Uint8Array(native.digest());
+}
+
+/** The system's CRC-32. Where there is none, core's. */
+function nativeCrc32(bytes: Uint8Array, seed: number): number {
+  sum ??= builtin<{ crc32?: Crc32 }>("node:zlib")?.crc32 ?? ((all, from) => crc32(all, 0, all.length, from));
+  return sum(bytes, seed);
 }
 
 /** The system's from `from` bytes on, core's below. */
@@ -49,10 +70,8 @@ export function systemEnvironment(crc32From: number, hmacFrom = 0): Environment 
     pool.fill(0, used, used + into.length); // what was given out is not kept here
     used += into.length;
   };
-  // Absent on Node before 20.15 and 22.2; a named import would fail there.
-  const native = (zlib as { crc32?: (bytes: Uint8Array, seed: number) => number }).crc32;
-  const always = { entropy, hmacSha256: hmacFrom > 0 ? fasterHmac(hmacFrom) : nativeHmac };
-  return native === undefined ? always : { ...always, crc32: native, crc32From };
+  const hmac = hmacFrom > 0 ? fasterHmac(hmacFrom) : nativeHmac;
+  return { entropy, hmacSha256: hmac, crc32: nativeCrc32, crc32From };
 }
 
 /** On Node the global is a getter, and every message reads the clock. */

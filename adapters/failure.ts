@@ -7,7 +7,9 @@
  * @module
  */
 
-import { type CloseReason, CODES, type DialFailure, HeartwireError } from "../core/mod.ts";
+import { CODES } from "../core/codes.ts";
+import { HeartwireError } from "../core/errors.ts";
+import type { CloseReason, DialFailure } from "../core/mod.ts";
 import type { Address } from "./address.ts";
 
 /** How a session or a client ended: its connection's end, or a dial that failed. */

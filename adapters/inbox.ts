@@ -11,7 +11,7 @@
  * @module
  */
 
-import { HeartwireError } from "../core/mod.ts";
+import { HeartwireError } from "../core/errors.ts";
 import { Fifo } from "./fifo.ts";
 import { HandlerLoop, type MessageHandler, MessageIterator } from "./consumers.ts";
 import type { Message } from "./message.ts";

@@ -6,22 +6,21 @@
  * @module
  */
 
-import {
-  type Answer,
-  type ConnectionEvent,
-  type Conversation,
-  type DrainOptions,
-  HeartwireError,
-  Server as CoreServer,
-  type ServerOptions,
-  type ServerStats,
-  type Session as CoreSession,
-  type SessionOver,
-  type StoreAnswer,
-  type StoreQuestion,
+import { HeartwireError, numberOption } from "../core/errors.ts";
+import type {
+  Answer,
+  ConnectionEvent,
+  Conversation,
+  DrainOptions,
+  ServerOptions,
+  ServerStats,
+  Session as CoreSession,
+  SessionOver,
+  StoreAnswer,
+  StoreQuestion,
 } from "../core/mod.ts";
-import { numberOption } from "../core/errors.ts";
 import { resolveServer } from "../core/options.ts";
+import { Server as CoreServer } from "../core/server.ts";
 import { type Address, type AddressLike, networkOf, parseAddress } from "./address.ts";
 import { Driver } from "./driver.ts";
 import { cancelled, listenError } from "./failure.ts";
@@ -31,7 +30,6 @@ import { type ListenOptions, report, serverOptions, show } from "./options.ts";
 import type { Session } from "./session.ts";
 import { askStore, type SessionStore } from "./store.ts";
 import type { Listener, ListenerSink, Platform, Transport } from "./transport.ts";
-import { listenUnix } from "./unix.ts";
 
 /**
  * What a server does with a session. When it has returned (a promise: when that is fulfilled) and no {@link Session.onMessage} of the
@@ -89,7 +87,7 @@ export async function listenOn(
   try {
     server.listens(
       where.kind === "unix"
-        ? await listenUnix(platform, where, server)
+        ? await (await import("./unix.ts")).listenUnix(platform, where, server) // it needs the file system
         : await platform.listen(where, server),
     );
   } catch (cause) {

@@ -8,7 +8,7 @@
  * @module
  */
 
-import { HeartwireError } from "../core/mod.ts";
+import { HeartwireError } from "../core/errors.ts";
 import { cancelled, quiet } from "./failure.ts";
 
 interface Entry {

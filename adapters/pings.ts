@@ -4,7 +4,8 @@
  * @module
  */
 
-import { type ConnectionEvent, type Conversation, HeartwireError } from "../core/mod.ts";
+import { HeartwireError } from "../core/errors.ts";
+import type { ConnectionEvent, Conversation } from "../core/mod.ts";
 import { numberOption } from "../core/errors.ts";
 import type { Address } from "./address.ts";
 import type { Driver } from "./driver.ts";

@@ -8,7 +8,8 @@
  * @module
  */
 
-import { HeartwireError, ReplyStatus } from "../core/mod.ts";
+import { HeartwireError } from "../core/errors.ts";
+import { ReplyStatus } from "../core/flow/requests.ts";
 import type { Channel } from "./channel.ts";
 import { notData } from "./failure.ts";
 import { Fifo } from "./fifo.ts";

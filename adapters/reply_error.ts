@@ -4,8 +4,8 @@
  * @module
  */
 
-import { numberOption } from "../core/errors.ts";
-import { APPLICATION_STATUS, HeartwireError, ReplyStatus } from "../core/mod.ts";
+import { HeartwireError, numberOption } from "../core/errors.ts";
+import { APPLICATION_STATUS, ReplyStatus } from "../core/flow/requests.ts";
 
 const decoder = new TextDecoder();
 

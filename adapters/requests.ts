@@ -7,8 +7,7 @@
  * @module
  */
 
-import { numberOption } from "../core/errors.ts";
-import { HeartwireError } from "../core/mod.ts";
+import { HeartwireError, numberOption } from "../core/errors.ts";
 import type { Channel } from "./channel.ts";
 import { cancelled, quiet } from "./failure.ts";
 import type { SessionHost } from "./host.ts";

@@ -10,8 +10,8 @@
  * @module
  */
 
-import { type Agreement, type ConnectionEvent, type Conversation, HeartwireError } from "../core/mod.ts";
-import type { HeartbeatTerms } from "../core/mod.ts";
+import { HeartwireError } from "../core/errors.ts";
+import type { Agreement, ConnectionEvent, Conversation, HeartbeatTerms } from "../core/mod.ts";
 import type { Address } from "./address.ts";
 import type { Driver } from "./driver.ts";
 import { quiet } from "./failure.ts";

@@ -21,13 +21,15 @@
  */
 
 import type { AddressLike } from "../address.ts";
-import { connectOn, type ConnectTarget } from "../connect.ts";
-import { listenOn, type Server, type SessionHandler } from "../listen.ts";
+import type { ConnectTarget } from "../connect.ts";
+import { Late } from "../late.ts";
+import type { Server, SessionHandler } from "../listen.ts";
 import type { ConnectOptions, ListenOptions } from "../options.ts";
 import type { Session } from "../session.ts";
-import { platform } from "./platform.ts";
 
 export * from "../api.ts";
+
+const late = /* @__PURE__ */ new Late(() => import("./platform.ts"));
 
 /**
  * Connects to a server. Resolves when the session is live.
@@ -41,7 +43,7 @@ export * from "../api.ts";
  * handshake failed: `_NOT_HEARTWIRE`, `_BUSY`, `_UNAUTHORIZED`, `_HANDSHAKE_TIMEOUT`, ...
  */
 export function connect(target: ConnectTarget, options?: ConnectOptions): Promise<Session> {
-  return connectOn(platform, target, options);
+  return late.connect(target, options);
 }
 
 /**
@@ -57,5 +59,5 @@ export function listen(
   handler: SessionHandler,
   options?: ListenOptions,
 ): Promise<Server> {
-  return listenOn(platform, address, handler, options);
+  return late.listen(address, handler, options);
 }

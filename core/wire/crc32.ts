@@ -17,37 +17,47 @@ const POLYNOMIAL = 0xedb8_8320;
 /** From how many bytes on the runtime's own CRC is the faster one, unless the environment says otherwise. */
 export const NATIVE_FROM = 200;
 
-/** The CRC of each byte alone, as a remainder. */
-const T0: Int32Array = Int32Array.from({ length: 256 }, (_, byte) => {
-  let word = byte;
-  for (let bit = 0; bit < 8; bit++) word = word & 1 ? (word >>> 1) ^ POLYNOMIAL : word >>> 1;
-  return word;
-});
+/** One word for each byte. */
+const WORDS = 256;
 
-/** What a table says of a byte, once one more byte of zero has followed. */
-function following(table: Int32Array): Int32Array {
-  return table.map((word) => (word >>> 8) ^ T0[word & 0xff]!);
+// A constant each: an array of tables would cost a look-up more at every byte. Filled when first needed: whoever only imports does not pay.
+const T0 = new Int32Array(WORDS);
+const T1 = new Int32Array(WORDS);
+const T2 = new Int32Array(WORDS);
+const T3 = new Int32Array(WORDS);
+const T4 = new Int32Array(WORDS);
+const T5 = new Int32Array(WORDS);
+const T6 = new Int32Array(WORDS);
+const T7 = new Int32Array(WORDS);
+const T8 = new Int32Array(WORDS);
+const T9 = new Int32Array(WORDS);
+const T10 = new Int32Array(WORDS);
+const T11 = new Int32Array(WORDS);
+const T12 = new Int32Array(WORDS);
+const T13 = new Int32Array(WORDS);
+const T14 = new Int32Array(WORDS);
+const T15 = new Int32Array(WORDS);
+
+/** Fills the tables: the CRC of each byte alone, as a remainder; and of that byte once one, two, ... bytes of zero have followed. */
+function fill(): void {
+  for (let byte = 0; byte < WORDS; byte++) {
+    let word = byte;
+    for (let bit = 0; bit < 8; bit++) word = word & 1 ? (word >>> 1) ^ POLYNOMIAL : word >>> 1;
+    T0[byte] = word;
+  }
+  let before = T0;
+  for (const table of [T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12, T13, T14, T15]) {
+    for (let byte = 0; byte < WORDS; byte++) {
+      const word = before[byte]!;
+      table[byte] = (word >>> 8) ^ T0[word & 0xff]!;
+    }
+    before = table;
+  }
 }
-
-// A constant each: an array of tables would cost a look-up more at every byte.
-const T1 = following(T0);
-const T2 = following(T1);
-const T3 = following(T2);
-const T4 = following(T3);
-const T5 = following(T4);
-const T6 = following(T5);
-const T7 = following(T6);
-const T8 = following(T7);
-const T9 = following(T8);
-const T10 = following(T9);
-const T11 = following(T10);
-const T12 = following(T11);
-const T13 = following(T12);
-const T14 = following(T13);
-const T15 = following(T14);
 
 /** The CRC-32 of `bytes[start..end)`, going on from `seed` (0 to begin). */
 export function crc32(bytes: Uint8Array, start: number, end: number, seed: number): number {
+  if (T15[1] === 0) fill();
   let crc = ~seed;
   let at = start;
   for (const last = end - 15; at < last; at += 16) {
@@ -67,6 +77,7 @@ export function crc32(bytes: Uint8Array, start: number, end: number, seed: numbe
 
 /** The same over the bytes of a view, a little faster on Node and Deno. */
 export function crc32View(view: DataView, start: number, end: number, seed: number): number {
+  if (T15[1] === 0) fill();
   let crc = ~seed;
   let at = start;
   for (const last = end - 15; at < last; at += 16) {
