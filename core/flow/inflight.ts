@@ -13,6 +13,10 @@
  */
 
 import type { Micros } from "../time.ts";
+import { MAX_CHUNK } from "../wire/registry.ts";
+
+/** A batch: one chunk, or as many small ones as fit into the size of one, bytes. */
+export const BATCH: number = MAX_CHUNK + 16;
 
 /** The least cap, bytes. */
 export const LEAST = 65_536;

@@ -6,10 +6,9 @@
  * sequence and its trailer. Messages and requests wait in one queue; answers have a lane of their own (answers.ts) and leave first.
  * What leaves again leaves in the order of its positions.
  *
- * Rules: nothing here knows a connection's state or clock. At most one chunk is given to the transport at a time (or as many
- * small ones as fit into the size of one). What waits is bounded by `sendBuffer`, overhead included; one message may always wait, and one
- * answer. A session that can be resumed keeps what left until it was processed, bounded by `retention`; credit, the cap on what is in flight
- * and `sent` are of one connection and begin anew with `resume`.
+ * Rules: nothing here knows a connection's state or clock. What waits is bounded by `sendBuffer`, overhead included; one message may always wait,
+ * and one answer. A session that can be resumed keeps what left until it was processed, bounded by `retention`; credit, the cap on what is in
+ * flight and `sent` are of one connection and begin anew with `resume`.
  *
  * @module
  */
@@ -18,17 +17,14 @@ import type { Environment } from "../environment.ts";
 import type { Micros } from "../time.ts";
 import { ByteQueue } from "../wire/bytes.ts";
 import { seal, writeCancel } from "../wire/encoder.ts";
-import { CHUNK_COST, FrameType, MAX_CHUNK, MAX_UNACKNOWLEDGED } from "../wire/registry.ts";
+import { CHUNK_COST, FrameType, MAX_UNACKNOWLEDGED } from "../wire/registry.ts";
 import { Answers } from "./answers.ts";
 import { bareChunks, frames } from "./bare_chunks.ts";
 import { frame, messageCost, stopgaps } from "./framing.ts";
-import { InFlight } from "./inflight.ts";
+import { BATCH, InFlight } from "./inflight.ts";
 import { ownCost, ownFrameSize, ownIsAt, ownTypeAt } from "./own_frames.ts";
 import { Retention } from "./retention.ts";
 import { type Remainder, remainder } from "./unconfirmed.ts";
-
-/** As many bytes of whole frames go to the transport at once, if one frame alone is not longer: one chunk. */
-const TAKE = MAX_CHUNK + 16;
 
 /** One direction's sending side. */
 export class Outbound {
@@ -36,8 +32,7 @@ export class Outbound {
   accepted = 0;
   /** So many chunks were given to the transport of this connection, or to one before it and not again. */
   sent = 0;
-  /** So many were ever given to a transport. */
-  everSent = 0;
+  everSent = 0; // to any transport
   /** What the peer says it received, and processed. */
   received = 0;
   processed = 0;
@@ -212,10 +207,10 @@ export class Outbound {
   }
 
   /**
-   * The next whole frames that credit, the sequence space and the cap on what is in flight allow, as one view, or null. They
-   * count as sent from now on; the caller must `advance` over all of them.
+   * The next whole frames that credit, the sequence space and the cap on what is in flight allow, as one view of `most` bytes or one frame, or null.
+   * They count as sent from now on; the caller must `advance` over all of them.
    */
-  take(now: Micros): Uint8Array | null {
+  take(most: number, now: Micros): Uint8Array | null {
     if (!this.#carried) return null;
     const answers = this.#answers;
     const again = this.sent < this.everSent;
@@ -229,6 +224,7 @@ export class Outbound {
     const view = again ? kept!.peek() : source!.peek();
     if (view === null) return null;
     let end = 0;
+    let batch = BATCH;
     while (end < view.length) {
       const size = ownFrameSize(view, end);
       const next = end + size;
@@ -238,7 +234,11 @@ export class Outbound {
       if (cost > this.limit || this.sent - this.received >= MAX_UNACKNOWLEDGED) break;
       if (this.sent >= this.durable) break;
       if (!this.inFlight.open) break;
-      if (end > 0 && next > TAKE) break;
+      if (end > 0 && next > batch) {
+        if (next > most) break;
+        this.inFlight.batch(this.sent, now);
+        batch = end + BATCH;
+      }
       if (!again) {
         seal(this.#environment, view, end, typeAt, next, this.sent);
         if (ahead) answers!.leaves(this.sent);

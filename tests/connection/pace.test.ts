@@ -84,6 +84,37 @@ describe("control", () => {
     }
   });
 
+  it("waits behind four chunks only where the transport takes chunks whole, and behind one from the first time that it does not", () => {
+    for (const role of ROLES) {
+      const subject = Subject.open(role, { options: { sendBuffer: 4_000_000 } }, { credit: 1e9 });
+      const { connection } = subject;
+      subject.stuck = true;
+      for (let i = 0; i < 4; i++) {
+        subject.act((connection, now) => connection.send(new Uint8Array(60 * CHUNK), now));
+      }
+      let chunks = 0;
+      /** Takes the rest of what is shown, or a part; returns how many chunks are shown. */
+      const shown = (part?: number): number => {
+        const bytes = connection.peekTransmit();
+        if (bytes === null) {
+          subject.give(ack(chunks, chunks));
+          return shown(part);
+        }
+        const count = Math.ceil(bytes.length / FRAME);
+        connection.advanceTransmit(part ?? bytes.length);
+        if (part === undefined) chunks += count;
+        return count;
+      };
+      for (let round = 0; round < 5; round++) {
+        assertEquals(shown(), 1);
+        const most = Math.max(...Array.from({ length: 8 }, () => shown()));
+        assert(most > 1 && most <= 4, `${most}`);
+        shown(9);
+        shown(); // the rest of it
+      }
+    }
+  });
+
   it("needs no credit", () => {
     for (const role of ROLES) {
       const subject = Subject.open(role, {}, { credit: 0 });

@@ -7,6 +7,7 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import { SessionState } from "../../core/flow/session_state.ts";
+import { BATCH } from "../../core/flow/inflight.ts";
 import { resolveConnection } from "../../core/options.ts";
 import { Asking } from "../support/asking.ts";
 import { Random, seeded } from "../support/random.ts";
@@ -237,7 +238,9 @@ function left(push: (state: SessionState) => void, received: number, processed: 
   const { outbound } = state;
   outbound.begin(1_000_000, 1_000_000);
   push(state);
-  for (let view = outbound.take(0); view !== null; view = outbound.take(0)) outbound.advance(view.length);
+  for (let view = outbound.take(BATCH, 0); view !== null; view = outbound.take(BATCH, 0)) {
+    outbound.advance(view.length);
+  }
   assertEquals(outbound.acknowledge(received, processed, 0), true);
   return state;
 }
