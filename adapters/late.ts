@@ -2,7 +2,8 @@
  * `connect` and `listen` of a runtime, loaded when they are first called: a program that imports the adapter and does neither yet starts as if
  * it had not, and who only connects never loads a server.
  *
- * Rules: what is loaded is kept, so that later calls wait for nothing but a promise that is fulfilled.
+ * Rules: what is loaded is kept, so that later calls wait for nothing but a promise that is fulfilled. Two functions, so that a bundler leaves
+ * out the one that is not used.
  *
  * @module
  */
@@ -14,36 +15,28 @@ import type { ConnectOptions, ListenOptions } from "./options.ts";
 import type { Session } from "./session.ts";
 import type { Platform } from "./transport.ts";
 
-type Connect = (platform: Platform, target: ConnectTarget, options?: ConnectOptions) => Promise<Session>;
-type Listen = (
-  platform: Platform,
-  address: AddressLike,
-  handler: SessionHandler,
-  options?: ListenOptions,
-) => Promise<Server>;
+/** Loads a runtime's platform. */
+export type LoadPlatform = () => Promise<{ readonly platform: Platform }>;
 
-/** What a runtime's module is made of. */
-export class Late {
-  readonly #platform: () => Promise<{ readonly platform: Platform }>;
-  #connecting: Promise<[{ readonly connectOn: Connect }, { readonly platform: Platform }]> | null = null;
-  #listening: Promise<[{ readonly listenOn: Listen }, { readonly platform: Platform }]> | null = null;
+type Connect = (target: ConnectTarget, options?: ConnectOptions) => Promise<Session>;
+type Listen = (address: AddressLike, handler: SessionHandler, options?: ListenOptions) => Promise<Server>;
 
-  /** @param platform loads the runtime's */
-  constructor(platform: () => Promise<{ readonly platform: Platform }>) {
-    this.#platform = platform;
-  }
+/** `connect`; see connect.ts. */
+export function lateConnect(loadPlatform: LoadPlatform): Connect {
+  const load = async (): Promise<Connect> => {
+    const [{ connectOn }, { platform }] = await Promise.all([import("./connect.ts"), loadPlatform()]);
+    return (target, options) => connectOn(platform, target, options);
+  };
+  let loaded: Promise<Connect> | null = null;
+  return async (target, options) => await (await (loaded ??= load()))(target, options);
+}
 
-  /** See connect.ts. */
-  async connect(target: ConnectTarget, options?: ConnectOptions): Promise<Session> {
-    this.#connecting ??= Promise.all([import("./connect.ts"), this.#platform()]);
-    const [{ connectOn }, { platform }] = await this.#connecting;
-    return await connectOn(platform, target, options);
-  }
-
-  /** See listen.ts. */
-  async listen(address: AddressLike, handler: SessionHandler, options?: ListenOptions): Promise<Server> {
-    this.#listening ??= Promise.all([import("./listen.ts"), this.#platform()]);
-    const [{ listenOn }, { platform }] = await this.#listening;
-    return await listenOn(platform, address, handler, options);
-  }
+/** `listen`; see listen.ts. */
+export function lateListen(loadPlatform: LoadPlatform): Listen {
+  const load = async (): Promise<Listen> => {
+    const [{ listenOn }, { platform }] = await Promise.all([import("./listen.ts"), loadPlatform()]);
+    return (address, handler, options) => listenOn(platform, address, handler, options);
+  };
+  let loaded: Promise<Listen> | null = null;
+  return async (address, handler, options) => await (await (loaded ??= load()))(address, handler, options);
 }

@@ -22,14 +22,15 @@
 
 import type { AddressLike } from "../address.ts";
 import type { ConnectTarget } from "../connect.ts";
-import { Late } from "../late.ts";
+import { lateConnect, lateListen } from "../late.ts";
 import type { Server, SessionHandler } from "../listen.ts";
 import type { ConnectOptions, ListenOptions } from "../options.ts";
 import type { Session } from "../session.ts";
 
 export * from "../api.ts";
 
-const late = /* @__PURE__ */ new Late(() => import("./platform.ts"));
+const dial = /* @__PURE__ */ lateConnect(() => import("./platform.ts"));
+const serve = /* @__PURE__ */ lateListen(() => import("./platform.ts"));
 
 /**
  * Connects to a server. Resolves when the session is live.
@@ -43,7 +44,7 @@ const late = /* @__PURE__ */ new Late(() => import("./platform.ts"));
  * handshake failed: `_NOT_HEARTWIRE`, `_BUSY`, `_UNAUTHORIZED`, `_HANDSHAKE_TIMEOUT`, ...
  */
 export function connect(target: ConnectTarget, options?: ConnectOptions): Promise<Session> {
-  return late.connect(target, options);
+  return dial(target, options);
 }
 
 /**
@@ -59,5 +60,5 @@ export function listen(
   handler: SessionHandler,
   options?: ListenOptions,
 ): Promise<Server> {
-  return late.listen(address, handler, options);
+  return serve(address, handler, options);
 }
