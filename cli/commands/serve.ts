@@ -19,7 +19,7 @@ import { EXIT } from "../exit.ts";
 import { makeHandler } from "../handlers.ts";
 import { makeFetch } from "../http/handler.ts";
 import { Metrics } from "../http/metrics.ts";
-import { type HttpServer, listenHttp } from "../http/server.ts";
+import type { HttpServer } from "../http/server.ts";
 import { paint } from "../output.ts";
 import { commandLines, runtimeText, version } from "../runtime.ts";
 import { aborted } from "../stop.ts";
@@ -82,6 +82,7 @@ class Serving {
     const { run, output } = this.#context;
     if (run.values.http === undefined) return null;
     const host = server.address.kind === "tcp" ? server.address.host : "127.0.0.1";
+    const { listenHttp } = await import("../http/server.ts"); // no other command should pay for node:http
     let http: HttpServer;
     try {
       http = await listenHttp(host, run.values.http, makeFetch(this.#metrics, () => server.stats()));
