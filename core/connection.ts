@@ -27,7 +27,8 @@ import { notOpen } from "./messages.ts";
 import { type ConnectionOptions, resolveConnection } from "./options.ts";
 import type { Phase, Role } from "./phases.ts";
 import { Receiver, unacceptable } from "./receive.ts";
-import { type Admission, type Carried, carry, resumeAt, sessionHello, sessionWelcome } from "./resume.ts";
+import { type Admission, type Carried, carry, catchUp } from "./resume.ts";
+import { resumeAt, sessionHello, sessionWelcome } from "./resume.ts";
 import type { ConnectionStats } from "./stats.ts";
 import { connectionStats } from "./measured.ts";
 import { changedTerms, type HeartbeatTerms } from "./terms.ts";
@@ -360,6 +361,12 @@ export class Connection implements Conversation {
   /** Server: this connection ends, and the session does not. The code must be one that sessions survive. */
   interrupt(code: Code, text: string, now: number): void {
     this.#enter(now).fail(code, text);
+  }
+
+  /** Client: it was held, and goes on with its session, of which something may have changed meanwhile. */
+  goesOn(now: number): void {
+    const link = this.#enter(now);
+    if (link.conversing) catchUp(link);
   }
 
   /** Whether the application has yet to finish messages, or to answer requests. */

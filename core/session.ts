@@ -91,6 +91,7 @@ export class Session {
     this.#undecided = false;
     if (this.#finished >= 0) this.consumed(this.#finished, now);
     this.#finished = -1;
+    connection?.goesOn(now); // what was answered meanwhile left room
   }
 
   /** Whether it can go on over another connection. */

@@ -177,6 +177,27 @@ describe("an early replacement", () => {
     assertEquals(made.told.at(-1)!.type === "ended" && made.client.ended, true);
   });
 
+  it("that is refused leaves the old connection, with the room that an answer gave meanwhile", () => {
+    const narrow = { maxMessage: 2, window: 88 };
+    const made = new World({ ...BEAT, ...EARLY, ...narrow }, { ...BEAT, maxConnections: 1 });
+    made.latency = 40;
+    made.run(300);
+    let asked = 0;
+    made.onEvent = (_, event) => void (event.type === "request" && (asked = event.id));
+    made.remote!.request(new Uint8Array(2), Infinity, made.now);
+    made.post("server", "m");
+    made.run(200);
+    assertEquals([asked, made.near.messages], [1, []]);
+    slow(made, SUSPECT - 100); // and one in each interval says something
+    made.run(210);
+    slow(made, 0);
+    made.run(1_000, () => made.dials === 2);
+    made.client.session!.reply(asked, 0, new Uint8Array(1), made.now);
+    made.run(1_000);
+    assertEquals(story(made), ["live", "early", "unneeded: BUSY"]);
+    assertEquals(made.near.messages, ["m"]);
+  });
+
   it("that another server answers, which does not know the session, costs nothing", () => {
     const made = world();
     const talk = new Talk(made);
