@@ -2,7 +2,8 @@
  * The sources as plain JavaScript, in a folder that goes away: what all three runtimes run when they are measured.
  *
  * tsx gives every function its name at run time, which costs a call for each closure that is made; nobody who installed the package has
- * that. So types are stripped and nothing else is done, file by file, as tools/build.ts does for npm.
+ * that. So types are stripped and nothing else is done, file by file; what npm gets is in fewer files (tools/bundle.ts), which matters only
+ * where the start is measured, and there it is.
  *
  * @module
  */
