@@ -11,11 +11,14 @@
 import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import process from "node:process";
 import { ROOT, runtimePath } from "../tests/support/runtimes.ts";
 
 const ENTRY_POINTS = ["core", "node", "deno", "bun"];
+/** What importing an adapter may load at most, without what `connect` and `listen` load later, and the core at least, bytes. */
+const ADAPTER_MOST = 100_000;
+const CORE_LEAST = 200_000;
 const modules = join(ROOT, "node_modules");
 const temporary = mkdtempSync(join(tmpdir(), "heartwire-pack-"));
 const project = join(temporary, "project");
@@ -93,6 +96,25 @@ check("build has no .ts in a relative import", built, () => {
       readFileSync(join(ROOT, "dist", name), "utf8"),
     );
     must(found === null, `dist/${name}: ${found?.[0]}`);
+  }
+});
+
+/** Bytes of a built file and of all that it imports at once. */
+function loaded(file: string, seen: Set<string> = new Set()): number {
+  if (seen.has(file)) return 0;
+  seen.add(file);
+  const text = readFileSync(file, "utf8");
+  const imports = [...text.matchAll(/^(?:import|export|\}) .*?"(\.{1,2}\/[^"]+)";$/gm)];
+  return imports.reduce((sum, [, path]) => sum + loaded(join(dirname(file), path!), seen), text.length);
+}
+
+check("importing an adapter loads little", built, () => {
+  const dist = join(ROOT, "dist");
+  const whole = loaded(join(dist, "core", "mod.js"));
+  must(whole > CORE_LEAST, `the core is ${whole} bytes: not all of its imports were found`);
+  for (const runtime of ["node", "deno", "bun"]) {
+    const size = loaded(join(dist, "adapters", runtime, "mod.js"));
+    must(size < ADAPTER_MOST, `heartwire/${runtime} loads ${size} bytes`);
   }
 });
 
