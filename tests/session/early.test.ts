@@ -118,6 +118,12 @@ describe("an early replacement", () => {
     slow(made, SUSPECT + 40);
     talk.on(100);
     slow(made, 0);
+    for (let i = 0; i < 100 && story(made).length < 3; i++) talk.on(10);
+    assertEquals(
+      [story(made), made.dials],
+      [["live", "early", "unneeded: null"], 1],
+      "and before it is there",
+    );
     talk.on(1_000);
     made.run(1_000);
     assertEquals(story(made), ["live", "early", "unneeded: null"]);
