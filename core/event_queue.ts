@@ -1,8 +1,8 @@
 /**
- * Events that wait for being drained.
+ * What waits for being drained: events, and whatever else is gathered by one turn and taken by the next.
  *
  * Rules: the place of a burst is kept for the next one, for growing it anew costs a fifth of an event; it is let go of when few events come, so that an
- * idle connection holds next to nothing. What was taken is held no longer.
+ * idle connection holds next to nothing. What was taken is held no longer. An array whose `length` is set, or that is spliced, calls into the engine each time.
  *
  * @module
  */
@@ -30,6 +30,11 @@ export class EventQueue<E> {
     const event = this.#places[this.#next]!;
     this.#places[this.#next++] = null;
     return event;
+  }
+
+  /** Whether nothing waits. */
+  get empty(): boolean {
+    return this.#next === this.#count;
   }
 
   #drained(): void {

@@ -19,6 +19,7 @@ import type { Connection } from "./connection.ts";
 import type { Conversation } from "./conversation.ts";
 import { Deadlines, type Deadlines as Heap } from "./deadlines.ts";
 import type { Environment } from "./environment.ts";
+import { EventQueue } from "./event_queue.ts";
 import type { CloseReason } from "./events.ts";
 import { farewell, isStored, leave } from "./farewell.ts";
 import { Budget } from "./liveness/budget.ts";
@@ -55,8 +56,7 @@ export class Server {
   #entries: Map<Conversation, Entry> = new Map();
   #places: Places;
   #deadlines: Heap<Entry> = new Deadlines();
-  #dirty: Entry[] = [];
-  #dirtyHead = 0;
+  #dirty: EventQueue<Entry> = new EventQueue();
   #admission!: Admission;
   #wall: Wall = new Wall();
   #over: SessionOver[] = [];
@@ -367,12 +367,8 @@ export class Server {
 
   /** The next connection whose outputs want to be drained, or null. */
   nextDirty(): Conversation | null {
-    const entry = this.#dirty[this.#dirtyHead];
-    if (entry === undefined) {
-      this.#dirty.length = this.#dirtyHead = 0;
-      return null;
-    }
-    this.#dirtyHead++;
+    const entry = this.#dirty.take();
+    if (entry === null) return null;
     entry.dirty = false;
     return entry.connection;
   }

@@ -19,6 +19,9 @@ import { Reassembly } from "./reassembly.ts";
 /** Numbers a message takes in the queue of what is not finished: its first position, the one behind it, and its cost. */
 const STRIDE = 3;
 
+/** Numbers whose place may always stay. */
+const KEPT = 16 * STRIDE;
+
 /** One direction's receiving side. */
 export class Inbound {
   /** The next chunk's position: so many arrived in order. */
@@ -46,9 +49,10 @@ export class Inbound {
   #headless = false;
   /** Null until an answer of several chunks came. */
   #answers: Reassembly | null = null;
-  // Handed out and not finished, `STRIDE` numbers each. A queue with a moving head.
+  // Handed out and not finished, `STRIDE` numbers each. A queue with moving ends, whose place is kept as event_queue.ts keeps it.
   #waiting: number[] = [];
   #head = 0;
+  #tail = 0;
 
   constructor(maxMessage: number, window: number) {
     this.#maxMessage = maxMessage;
@@ -73,7 +77,7 @@ export class Inbound {
     const wrong = this.#paid(FrameType.DATA, flags, sequence, payload);
     if (wrong === null && this.message !== null) {
       const first = flags === (FIRST | LAST) ? this.received - 1 : this.#inOrder.first;
-      this.#waiting.push(first, this.received, this.messageCost);
+      this.#handOut(first, this.messageCost);
     }
     return wrong;
   }
@@ -147,8 +151,16 @@ export class Inbound {
     const cost = size + CHUNK_COST;
     if (this.#cost + cost > this.limit) return false;
     this.#cost += cost;
-    this.#waiting.push(this.received, this.received, cost);
+    this.#handOut(this.received, cost);
     return true;
+  }
+
+  #handOut(first: number, cost: number): void {
+    const waiting = this.#waiting;
+    waiting[this.#tail] = first;
+    waiting[this.#tail + 1] = this.received;
+    waiting[this.#tail + 2] = cost;
+    this.#tail += STRIDE;
   }
 
   /** The application finished with every message up to `position`. Returns whether that was news. */
@@ -160,14 +172,17 @@ export class Inbound {
     }
     const waiting = this.#waiting;
     let head = this.#head;
-    while (head < waiting.length && waiting[head + 1]! <= position) {
+    while (head < this.#tail && waiting[head + 1]! <= position) {
       this.#finishedCost += waiting[head + 2]!;
       head += STRIDE;
     }
     if (head === this.#head) return false;
-    if (head === waiting.length) waiting.length = head = 0;
-    else if (head > 1_024 * STRIDE) {
+    if (head === this.#tail) {
+      if (waiting.length > KEPT && waiting.length > 4 * head) this.#waiting = [];
+      head = this.#tail = 0;
+    } else if (head > 1_024 * STRIDE) {
       waiting.splice(0, head);
+      this.#tail -= head;
       head = 0;
     }
     this.#head = head;
@@ -183,7 +198,7 @@ export class Inbound {
   /** Everything before what is not finished is. */
   #advance(): void {
     let least = this.received;
-    if (this.#head < this.#waiting.length) least = this.#waiting[this.#head]!;
+    if (this.#head < this.#tail) least = this.#waiting[this.#head]!;
     if (this.#inOrder.begun) least = Math.min(least, this.#inOrder.first);
     this.processed = least;
   }
@@ -200,7 +215,7 @@ export class Inbound {
 
   /** Whether the application still has messages that it did not finish. */
   get unfinished(): boolean {
-    return this.#head < this.#waiting.length;
+    return this.#head < this.#tail;
   }
 
   /**
@@ -255,14 +270,15 @@ export class Inbound {
     copy.#partCost = this.#partCost;
     copy.#inOrder = this.#inOrder.clone();
     copy.#answers = this.#answers?.clone() ?? null;
-    copy.#waiting = this.#waiting.slice(this.#head);
+    copy.#waiting = this.#waiting.slice(this.#head, this.#tail);
+    copy.#tail = copy.#waiting.length;
     return copy;
   }
 
   /** The canonical form, relative to what was received. */
   key(): string {
     const waiting: string[] = [];
-    for (let at = this.#head; at < this.#waiting.length; at += STRIDE) {
+    for (let at = this.#head; at < this.#tail; at += STRIDE) {
       const [first, end, cost] = this.#waiting.slice(at, at + STRIDE);
       waiting.push(`${this.received - first!}:${this.received - end!}:${cost}`);
     }
