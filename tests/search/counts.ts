@@ -33,12 +33,14 @@ const ONE: Readonly<Record<string, string>> = {
   silences: "silence",
   restarts: "restart",
   closes: "close",
+  cancels: "cancel",
 };
 
 const MANY: Readonly<Record<string, string>> = { failures: "failed dials", ticks: "deadlines" };
 
-function bounds({ client, server, ...rest }: Bounds): string {
+function bounds({ client, server, asks, ...rest }: Bounds): string {
   const said = [`${client.length} + ${server.length} messages`];
+  if (asks.client + asks.server > 0) said.push(`${asks.client} + ${asks.server} requests`);
   for (const [what, count] of Object.entries(rest)) {
     if (count > 0) said.push(`${count} ${count === 1 ? ONE[what] : MANY[what] ?? what}`);
   }
@@ -47,17 +49,20 @@ function bounds({ client, server, ...rest }: Bounds): string {
 
 /** The table. */
 function table(counts: Readonly<Record<string, Counts>>): string {
-  const rows = [...CONFIGURATIONS, ...LONGER, ...LONGEST].map(({ name, bounds: within }) => {
-    const { states, transitions, machines, depth } = counts[name]!;
-    const figures = [states, transitions, machines, depth].map((figure) => figure.toLocaleString("en-US"));
-    return [name, bounds(within), ...figures];
-  });
-  const all = [["searched", "bounds", "states", "transitions", "machines", "depth"], ...rows];
+  const where = [["all", CONFIGURATIONS], ["Node", LONGER], ["full", LONGEST]] as const;
+  const rows = where.flatMap(([runs, some]) =>
+    some.map(({ name, bounds: within }) => {
+      const { states, transitions, machines, depth } = counts[name]!;
+      const figures = [states, transitions, machines, depth].map((figure) => figure.toLocaleString("en-US"));
+      return [name, bounds(within), runs, ...figures];
+    })
+  );
+  const all = [["searched", "bounds", "run", "states", "transitions", "machines", "depth"], ...rows];
   const widths = all[0]!.map((_, column) => Math.max(...all.map((row) => row[column]!.length)));
   const line = (row: readonly string[]): string =>
-    `| ${row.map((cell, i) => i < 2 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)).join(" | ")} |`;
+    `| ${row.map((cell, i) => i < 3 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)).join(" | ")} |`;
   const rule = `| ${
-    widths.map((width, i) => i < 2 ? "-".repeat(width) : `${"-".repeat(width - 1)}:`).join(" | ")
+    widths.map((width, i) => i < 3 ? "-".repeat(width) : `${"-".repeat(width - 1)}:`).join(" | ")
   } |`;
   return [line(all[0]!), rule, ...rows.map(line)].join("\n");
 }

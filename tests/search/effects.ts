@@ -14,6 +14,13 @@ import type { Side } from "./state.ts";
 /** Something does not hold. */
 export class Violation extends Error {}
 
+/** Of a session that is lost: messages that were not confirmed, and what became of them; requests that never arrived, by id. */
+export interface Loss {
+  readonly life: string;
+  readonly messages: ReadonlyMap<number, Unconfirmed["state"]>;
+  readonly unsent: readonly number[];
+}
+
 /** What a machine did. */
 export type Effect =
   /** Wrote frames, or ended its direction. */
@@ -29,22 +36,35 @@ export type Effect =
     readonly position: number;
   }
   | { readonly type: "finished"; readonly life: string | null; readonly position: number }
+  /** A request came, was answered, was taken back; a reply came. */
+  | {
+    readonly type: "request";
+    readonly life: string | null;
+    readonly id: number;
+    readonly sender: number;
+    readonly number: number;
+  }
+  | {
+    readonly type: "answered";
+    readonly life: string | null;
+    readonly id: number;
+    readonly result: "accepted" | "blocked" | "late";
+  }
+  | { readonly type: "cancelled"; readonly life: string | null; readonly id: number }
+  | {
+    readonly type: "reply";
+    readonly life: string | null;
+    readonly id: number;
+    readonly status: number;
+    readonly text: string;
+  }
   /** Told the application of a session. */
   | { readonly type: "processed"; readonly life: string | null; readonly position: number }
-  | {
-    readonly type: "lost";
-    readonly life: string;
-    readonly messages: ReadonlyMap<number, Unconfirmed["state"]>;
-  }
+  | Loss & { readonly type: "lost" }
   | { readonly type: "opened"; readonly life: string }
   | { readonly type: "writable" }
   /** Server: a session is over. */
-  | {
-    readonly type: "over";
-    readonly life: string;
-    readonly reason: CloseReason;
-    readonly messages: ReadonlyMap<number, Unconfirmed["state"]>;
-  }
+  | Loss & { readonly type: "over"; readonly reason: CloseReason }
   /** Client. */
   | { readonly type: "dial"; readonly attempt: number }
   | { readonly type: "cancelDial"; readonly attempt: number }
@@ -76,15 +96,20 @@ export function lifeOf(state: SessionState | null | undefined): string | null {
   return grant && bytesKey(grant.id);
 }
 
-/** Which messages are told as lost, and how. */
-export function told(unconfirmed: readonly Unconfirmed[]): ReadonlyMap<number, Unconfirmed["state"]> {
-  return new Map(unconfirmed.map(({ bytes, state }) => [bytes[1]! - 48, state]));
+/** What is told when a session is lost. */
+export function lost(
+  life: string,
+  unconfirmed: readonly Unconfirmed[],
+  unsent: readonly number[],
+): Loss & { readonly type: "lost" } {
+  const messages = new Map(unconfirmed.map(({ bytes, state }) => [bytes[1]! - 48, state]));
+  return { type: "lost", life, messages, unsent };
 }
 
 /** Positions are in their order. */
 export function positions(side: Side, { inbound, outbound }: SessionState): void {
-  const { processed, received, sent, everSent, accepted } = outbound;
-  const rising = [processed, received, sent, everSent, accepted];
+  const { processed, received, sent, everSent, end } = outbound;
+  const rising = [processed, received, sent, everSent, end];
   if (rising.some((position, i) => i > 0 && position < rising[i - 1]!)) {
     throw new Violation(`${side}: what it sends is at ${rising}`);
   }

@@ -49,6 +49,7 @@ class Notes extends Reader {
   text = "";
   random: string[] = [];
   stamped = false;
+  timestamp = 0;
   question = -1;
   answer = -1;
   generation = -1;
@@ -73,16 +74,31 @@ class Notes extends Reader {
     } ${payload.length}`;
   }
 
+  override request(
+    flags: number,
+    sequence: number,
+    id: number,
+    remaining: number,
+    payload: Uint8Array,
+  ): void {
+    this.text = `REQUEST ${flags} ${sequence} ${id} ${remaining} ${String.fromCharCode(...payload)}`;
+  }
+
+  override reply(flags: number, sequence: number, id: number, status: number, payload: Uint8Array): void {
+    this.text = `REPLY ${flags} ${sequence} ${id} ${status} ${String.fromCharCode(...payload)}`;
+  }
+
   override ping(
     flags: number,
     sequence: number,
-    _timestamp: number,
+    timestamp: number,
     promise: number,
     _heard: number,
     received: number,
     stalled = 0,
   ): void {
     this.text = `PING ${flags} ${promise} ${received} ${stalled}`;
+    this.timestamp = timestamp;
     this.stamped = true;
     this.question = sequence;
   }
@@ -90,13 +106,14 @@ class Notes extends Reader {
   override pong(
     flags: number,
     answer: number,
-    _timestamp: number,
+    timestamp: number,
     hold: number,
     promise: number,
     received: number,
     stalled = 0,
   ): void {
     this.text = `PONG ${flags} ${hold} ${promise} ${received} ${stalled}`;
+    this.timestamp = timestamp;
     this.stamped = true;
     this.answer = (answer - 1) >>> 0;
   }
@@ -150,8 +167,8 @@ const decoder = new Decoder({ entropy: () => {} });
 decoder.push(preface, reader);
 decoder.frameLimit = FRAME_LIMIT;
 
-/** Cuts what was written into frames. */
-export function framesOf(bytes: Uint8Array, sentAt: number): Frame[] {
+/** Cuts what was written into frames. `late`: a timestamp in them may be older than they are, and stands in their text. */
+export function framesOf(bytes: Uint8Array, sentAt: number, late = false): Frame[] {
   const frames: Frame[] = [];
   let at = begins(bytes) ? preface.length : 0;
   while (at < bytes.length) {
@@ -160,7 +177,7 @@ export function framesOf(bytes: Uint8Array, sentAt: number): Frame[] {
     const frame = bytes.subarray(at, at + size);
     const begin = at === preface.length && begins(bytes) ? 0 : at;
     at += size;
-    const name = `${sentAt} ${begin === at - size} ${bytesKey(frame)}`;
+    const name = `${sentAt} ${late} ${begin === at - size} ${bytesKey(frame)}`;
     const known = met.get(name);
     if (known !== undefined) {
       frames.push(known);
@@ -169,7 +186,8 @@ export function framesOf(bytes: Uint8Array, sentAt: number): Frame[] {
     reader.clear();
     const fault = decoder.push(frame, reader);
     if (fault !== null) throw new Error(`a machine wrote what cannot be read: ${fault.detail}`);
-    const { text, random, stamped, question, answer, generation, limit } = reader;
+    const { random, stamped, timestamp, question, answer, generation, limit } = reader;
+    const text = late && stamped ? `${reader.text} at ${timestamp}` : reader.text;
     const said = { text, random, stamped, question, answer, generation, limit };
     const word = words.get(text) ?? words.size;
     words.set(text, word);

@@ -1,5 +1,5 @@
 /**
- * What must hold between the two sides of the searched world: what applications sent, got and were told.
+ * What must hold between the two sides of the searched world: what applications sent, got and were told. Of requests, asked.ts says it.
  *
  * - What is delivered in a session is a prefix of what was sent in it: in order, and each message once.
  * - What the sender is told as processed was finished by the other application.
@@ -11,20 +11,21 @@
  * @module
  */
 
-import type { CloseReason } from "../../core/events.ts";
-import { type Effect, Violation } from "./effects.ts";
+import { Requests } from "./asked.ts";
+import { type Effect, type Loss, Violation } from "./effects.ts";
 import { type Life, type Message, other, type Side, type State } from "./state.ts";
 
 type Draft = { -readonly [K in keyof State]: State[K] };
-type Told = Extract<Effect, { readonly type: "lost" }>["messages"];
 
 /** What is looked at during one step. */
 export class Judge {
   readonly #draft: Draft;
+  readonly requests: Requests;
   #passed = false;
 
   constructor(draft: Draft) {
     this.#draft = draft;
+    this.requests = new Requests(draft);
   }
 
   #mark(message: Message, change: Partial<Message>): void {
@@ -61,6 +62,7 @@ export class Judge {
       const open = message.from === "server" && !message.confirmed && message.lost === "";
       if (open) this.#mark(message, { lost: "forgotten" });
     }
+    this.requests.forgotten("server", null);
     for (const { id } of this.#draft.lives) this.#note(id, { over: true });
   }
 
@@ -81,15 +83,23 @@ export class Judge {
       }
       case "processed":
         return this.#processed(side, effect.life, effect.position);
+      case "request":
+        return this.requests.handed(side, effect);
+      case "answered":
+        return this.requests.answered(side, effect);
+      case "cancelled":
+        return this.requests.cancelled(side, effect);
+      case "reply":
+        return this.requests.replied(side, effect);
       case "lost":
         if (side === "client") this.#mayBeLost(effect.life);
-        return this.#lost(side, effect.life, effect.messages);
+        return this.#lost(side, effect);
       case "opened":
         return this.#note(effect.life, { opened: true });
       case "over":
-        return this.#over(effect.life, effect.reason, effect.messages);
+        return this.#over(effect);
       case "ended": {
-        if (this.#draft.used.closes > 0) return;
+        if (this.#draft.used.closes > 0) return this.requests.forgotten("client", null);
         throw new Violation(`the client ends: ${effect.reason.kind}, ${effect.reason.code}`);
       }
     }
@@ -110,14 +120,15 @@ export class Judge {
     }
     if (message.delivered) throw new Violation(`${name} is delivered twice`);
     if (message.lost === "unsent") throw new Violation(`${name} is delivered, and was told as unsent`);
-    const earlier = messages.find((m) =>
-      m.from === message.from && m.life === life && m.number < number && !m.delivered
-    );
+    const earlier =
+      messages.find((m) => m.from === message.from && m.life === life && m.number < number && !m.delivered) ??
+        this.requests.before(message.from, life, number);
     if (earlier !== undefined) throw new Violation(`${name} is delivered before ${nameOf(earlier)}`);
     this.#mark(message, { delivered: true, at: position });
   }
 
   #processed(side: Side, life: string | null, position: number): void {
+    this.requests.processed(side, life, position);
     for (const message of this.#draft.messages) {
       if (message.from !== side || message.life !== life || message.position > position) continue;
       if (!message.finished) {
@@ -134,7 +145,8 @@ export class Judge {
     }
   }
 
-  #lost(from: Side, life: string, messages: Told): void {
+  #lost(from: Side, { life, messages, unsent }: Loss): void {
+    this.requests.lost(from, life, unsent);
     const left = new Set(messages.keys());
     for (const message of this.#draft.messages) {
       if (message.from !== from || message.life !== life || message.lost !== "") continue;
@@ -154,7 +166,8 @@ export class Judge {
     if (left.size > 0) throw new Violation(`told as lost, and not of this session: ${from[0]}${[...left]}`);
   }
 
-  #over(life: string, reason: CloseReason, messages: Told): void {
+  #over(over: Extract<Effect, { readonly type: "over" }>): void {
+    const { life, reason } = over;
     const wanted = this.#passed || this.#draft.used.closes > 0;
     if (!wanted) {
       throw new Violation(`the server gives up a session by itself: ${reason.kind}, ${reason.code}`);
@@ -163,7 +176,8 @@ export class Judge {
     const toldBefore = this.#draft.messages.some((m) =>
       m.from === "server" && m.life === life && m.lost !== ""
     );
-    if (reason.kind !== "closed") return toldBefore ? undefined : this.#lost("server", life, messages);
+    if (reason.kind !== "closed") return toldBefore ? undefined : this.#lost("server", over);
+    this.requests.forgotten("server", life);
     for (const message of this.#draft.messages) {
       const open = message.from === "server" && message.life === life && !message.delivered;
       if (open) this.#mark(message, { lost: "forgotten" });
@@ -171,7 +185,7 @@ export class Judge {
   }
 }
 
-function nameOf({ from, number }: Message): string {
+function nameOf({ from, number }: { readonly from: Side; readonly number: number }): string {
   return `${from[0]}${number}`;
 }
 
@@ -181,18 +195,25 @@ export function unfinished(state: State, side: Side): Message | undefined {
   return state.messages.find((m) => m.from === other(side) && m.life === life && m.delivered && !m.finished);
 }
 
-/** Whether nothing is left to be done: each message is finished and known to be, or was told as lost; and there is a connection, or the end. */
-export function atRest({ client, server, messages, blocked, transports }: State): boolean {
+/**
+ * Whether nothing is left to be done: each message is finished and known to be, each request was replied to, or they were told as lost; and there is a
+ * connection, and no other is made, or the end.
+ */
+export function atRest({ client, server, messages, asked, dials, blocked, transports }: State): boolean {
   if (client.over) {
     // What was delivered last may be unfinished by the side that closed.
     return !messages.some(({ delivered, lost }) => !delivered && lost === "") && !blocked.server;
   }
+  if (client.held.size + dials.length > 0) return false;
+  if (asked.some(({ fate, cancelled }) => fate === "" && !cancelled)) return false;
   if (messages.some(({ delivered, finished, lost }) => !(delivered && finished) && lost === "")) return false;
   const near = client.session;
   const far = server.session;
   if (blocked.client || blocked.server || near === null || far === null) return false;
   const dial = client.current;
-  return client.ends.get(dial)?.phase === "open" && server.ends.get(dial)?.phase === "open" &&
+  const open = [near, far].reduce((sum, { state: { requests } }) => sum + requests.asked + requests.owed, 0);
+  return open === 0 && near.resumable && far.resumable && client.ends.get(dial)?.phase === "open" &&
+    server.ends.get(dial)?.phase === "open" &&
     server.ends.get(dial) === far.connection && client.life === server.life &&
     !transports.find((t) => t.dial === dial)!.dead && near.state.held + far.state.held === 0;
 }

@@ -17,6 +17,8 @@ const STEPS = 150;
 
 const SENT = Array.from({ length: 60 }, (_, i) => i % 20 === 6 ? 16_385 : 2);
 
+const RECONNECT = { base: 1, floor: 0, cap: 1 };
+
 /** Everything may happen, often. */
 function unbounded(configuration: Configuration, seed: number): Configuration {
   const often = seed % 5 === 0 ? 1_000 : 6;
@@ -29,8 +31,11 @@ function unbounded(configuration: Configuration, seed: number): Configuration {
     silences: often,
     restarts: seed % 3,
     closes: 0,
+    asks: { client: 60, server: 60 },
+    cancels: seed % 2 === 0 ? 1_000 : 0,
   };
-  return { ...configuration, connected: false, bounds: { client: sent, server: sent, ...faults } };
+  const options = { ...configuration.options, reconnect: { ...RECONNECT, early: seed % 2 === 0 } };
+  return { ...configuration, options, connected: false, bounds: { client: sent, server: sent, ...faults } };
 }
 
 /** What both worlds must agree on. */
@@ -53,6 +58,8 @@ describe("copies of owners", () => {
     let steps = 0;
     let dials = 0;
     let delivered = 0;
+    let replied = 0;
+    let held = 0;
     const all = [...CONFIGURATIONS, ...LONGER];
     for (let seed = 1; seed <= LIVES; seed++) {
       const random = new Random(seed);
@@ -66,21 +73,25 @@ describe("copies of owners", () => {
         const other = actions(living, configuration);
         assertEquals(other.map(({ name }) => name), possible.map(({ name }) => name));
         // What goes well is more likely, or nothing would.
-        const good = possible.filter(({ name }) => !/^cut|fails|restarts|silence|half|deadline/.test(name));
+        const good = possible.filter(({ name }) =>
+          !/^cut|fails|restarts|silence|half|deadline|held/.test(name)
+        );
         const some = good.length > 0 && random.between(0, 5) > 0 ? good : possible;
         if (some.length === 0) break;
         const action = some[random.between(0, some.length - 1)]!;
         copied = take(copied, action, configuration);
         living = take(living, action, configuration);
+        if (copied.client.held.size > 0) held++;
         compare(copied, living, keys, `seed ${seed}, step ${i}: ${action.name}`);
       }
       dials += copied.lastDial;
       delivered += copied.messages.filter((message) => message.delivered).length;
+      replied += copied.asked.filter(({ fate }) => fate === "replied").length;
     }
-    console.log(`report: copies: ${steps} steps, ${dials} dials, ${delivered} messages`);
-    assert(
-      steps > LIVES * 100 && dials > LIVES * 2 && delivered > LIVES * 2,
-      `${steps}, ${dials}, ${delivered}`,
-    );
+    const counted =
+      `${steps} steps, ${dials} dials, ${delivered} messages, ${replied} replies, ${held} steps with one held`;
+    console.log(`report: copies: ${counted}`);
+    assert(steps > LIVES * 100 && dials > LIVES * 2 && delivered > LIVES * 2, counted);
+    assert(replied > LIVES && held > LIVES, counted);
   });
 });

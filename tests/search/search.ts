@@ -8,11 +8,12 @@
  * @module
  */
 
+import { awaited, unanswered } from "./asked.ts";
 import { Violation } from "./effects.ts";
 import { forgetFrames } from "./frames.ts";
 import { atRest, unfinished } from "./judge.ts";
 import { forget } from "./machine.ts";
-import { type Configuration, Keys, type Side, type State } from "./state.ts";
+import { type Configuration, Keys, type Side, type State, type Transport } from "./state.ts";
 import { beginning, reaches, Step } from "./step.ts";
 
 /** Something that can happen in a state. */
@@ -61,7 +62,7 @@ export function actions(state: State, configuration: Configuration): Action[] {
     const on = `on ${t.dial}`;
     for (const to of SIDES) {
       const queue = t.to[to];
-      if (queue.length === 0 || !reaches(state, t, to)) continue;
+      if (queue.length === 0 || !reaches(state, t, to) || isHeld(state, t, to)) continue;
       add(`deliver to the ${to} ${on}`, (step) => step.deliver(t.dial, to, queue.length));
       if (configuration.frames && queue.length > 1) {
         add(`deliver a frame to the ${to} ${on}`, (step) => step.deliver(t.dial, to, 1));
@@ -73,10 +74,13 @@ export function actions(state: State, configuration: Configuration): Action[] {
         );
       }
     }
+    if (isHeld(state, t, "client") && (t.dead || t.to.client.length > 0)) {
+      add(`something comes ${on}, which is held`, (step) => step.heard(t.dial));
+    }
     if (!t.dead) add(`cut ${t.dial}`, (step) => step.cut(t.dial), "cuts");
     else {
       for (const side of SIDES) {
-        if (state[side].ends.has(t.dial)) {
+        if (state[side].ends.has(t.dial) && !isHeld(state, t, side)) {
           add(`the ${side} notices ${on}`, (step) => step.notice(t.dial, side));
         }
       }
@@ -88,7 +92,12 @@ export function actions(state: State, configuration: Configuration): Action[] {
   }
   for (const side of SIDES) {
     if (maySend(state, side, configuration)) add(`the ${side} sends`, (step) => step.send(side));
+    if (mayAsk(state, side, configuration)) add(`the ${side} asks`, (step) => step.ask(side));
     if (unfinished(state, side) !== undefined) add(`the ${side} finishes`, (step) => step.finish(side));
+    if (unanswered(state, side) !== undefined) add(`the ${side} answers`, (step) => step.answer(side));
+    if (awaited(state, side) !== undefined) {
+      add(`the ${side} takes its request back`, (step) => step.cancel(side), "cancels");
+    }
   }
   if (used.ticks < bounds.ticks || used.silences < bounds.silences) {
     const client = state.client.deadline;
@@ -106,18 +115,31 @@ export function actions(state: State, configuration: Configuration): Action[] {
   return list;
 }
 
+/** Nothing that comes over this transport is taken now. */
+function isHeld(state: State, { dial }: Transport, side: Side): boolean {
+  return side === "client" && state.client.held.has(dial);
+}
+
 function maySend(state: State, side: Side, { bounds }: Configuration): boolean {
+  return maySpeak(state, side) &&
+    state.messages.filter(({ from }) => from === side).length < bounds[side].length;
+}
+
+function mayAsk(state: State, side: Side, { bounds }: Configuration): boolean {
+  return maySpeak(state, side) && state.asked.filter(({ from }) => from === side).length < bounds.asks[side];
+}
+
+function maySpeak(state: State, side: Side): boolean {
   const { session } = state[side];
   if (session === null || state.blocked[side] || !session.resumable) return false;
   if (side === "client" && state.used.closes > 0) return false;
   const { connection } = session;
-  if (connection !== null && connection.conversing && connection.phase !== "open") return false;
-  return state.messages.filter(({ from }) => from === side).length < bounds[side].length;
+  return connection === null || !connection.conversing || connection.phase === "open";
 }
 
 /** What happens when nothing goes wrong any more. */
 function healing(all: readonly Action[]): number {
-  const kinds = [/^the dial succeeds/, /notices/, /^deliver to/, /finishes$/, /deadline$/];
+  const kinds = [/^the dial succeeds/, /notices/, /^deliver to/, /finishes$/, /answers$/, /deadline$/];
   for (const kind of kinds) {
     const index = all.findIndex(({ name }) => kind.test(name));
     if (index >= 0) return index;

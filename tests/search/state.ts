@@ -24,6 +24,9 @@ export interface Bounds {
   /** Messages that the applications send, in this order on each side: their sizes, bytes. */
   readonly client: readonly number[];
   readonly server: readonly number[];
+  /** Requests that the applications make, and how many of them are taken back. */
+  readonly asks: Both<number>;
+  readonly cancels: number;
   /** Transports that break: nothing that is sent from then on arrives. */
   readonly cuts: number;
   /** Dials that fail. */
@@ -55,7 +58,7 @@ export interface Configuration {
 
 /** How often things happened. */
 export type Used = Readonly<
-  Record<"cuts" | "failures" | "ticks" | "silences" | "restarts" | "closes", number>
+  Record<"cuts" | "failures" | "ticks" | "silences" | "restarts" | "closes" | "cancels", number>
 >;
 
 /** For each side. */
@@ -99,6 +102,26 @@ export interface Message {
   readonly lost: "" | "maybeDelivered" | "unsent" | "forgotten";
 }
 
+/** What became of a request. */
+export interface Asked {
+  readonly from: Side;
+  /** Counted from 0 in its direction, among the messages. */
+  readonly number: number;
+  /** Id of the session that it was made in, and its own in there. */
+  readonly life: string;
+  readonly id: number;
+  /** Its position at the asker. */
+  readonly position: number;
+  /** The other application was given it, was told that it is taken back, and answered. */
+  readonly handed: boolean;
+  readonly told: boolean;
+  readonly answered: boolean;
+  /** The application that made it takes it back. */
+  readonly cancelled: boolean;
+  /** The reply came; or the application that made it was told that it is lost, or the process that knew of it is gone. */
+  readonly fate: "" | "replied" | "unknown" | "unsent" | "forgotten";
+}
+
 /** A session as the world saw it. */
 export interface Life {
   readonly id: string;
@@ -121,6 +144,7 @@ export interface State {
   readonly lastDial: number;
   readonly lastBorn: number;
   readonly messages: readonly Message[];
+  readonly asked: readonly Asked[];
   readonly lives: readonly Life[];
   /** Applications that were told "blocked" and not yet `writable`. */
   readonly blocked: Both<boolean>;
@@ -169,14 +193,13 @@ export class Keys {
       for (const raw of frame.random) text += `#${name(raw)}`;
       return text;
     };
-    const current = client.current;
     for (const t of transports) {
       const { dial, born, dead, ended, epoch, to } = t;
       const has = server.ends.has(dial);
       const rank = has
         ? transports.filter((each) => server.ends.has(each.dial) && each.born < born).length
         : born > 0;
-      const mine = client.ends.has(dial) ? dial === current ? "now" : "old" : "";
+      const mine = client.role(dial, now);
       const shift = Number.isNaN(epoch.client) ? "" : epoch.client - epoch.server;
       body += `${lastDial - dial} ${mine} ${rank} ${+dead}${+ended.client}${+ended.server} ${shift}`;
       for (const frame of to.server) body += `>${said(frame, "server", t)}`;
@@ -189,6 +212,10 @@ export class Keys {
     for (const m of state.messages) {
       body += `/${m.from[0]}${m.position},${m.at},${alive(m.life)},${+m.delivered}${+m.finished}${+m
         .confirmed}${m.lost[0] ?? ""}`;
+    }
+    for (const a of state.asked) {
+      body += `/?${a.from[0]}${a.number},${a.position},${a.id},${alive(a.life)},${+a.handed}${+a.told}${+a
+        .answered}${+a.cancelled}${a.fate.slice(0, 3)}`;
     }
     for (const { id, opened, over } of state.lives) {
       if (joint.has(id)) body += ` ${alive(id)},${+opened}${+over}`;

@@ -11,10 +11,12 @@ import { Client } from "../../core/client.ts";
 import type { Connection } from "../../core/connection.ts";
 import { Server } from "../../core/server.ts";
 import { join } from "../support/crafted.ts";
+import { answerTo, awaited, unanswered } from "./asked.ts";
 import { Draws, type Effect, lifeOf } from "./effects.ts";
 import type { Frame } from "./frames.ts";
 import { Judge, unfinished } from "./judge.ts";
-import { type Draft, Machine } from "./machine.ts";
+import type { Draft } from "./draft.ts";
+import { Machine } from "./machine.ts";
 import type { Both, Configuration, Side, State, Transport } from "./state.ts";
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
@@ -201,6 +203,11 @@ export class Step {
     return { limit, epoch };
   }
 
+  /** Something comes over a transport that the client holds: it stays where it is until that goes on. */
+  heard(dial: number): void {
+    this.#input("client", `hears ${dial}`, (machine) => machine.heard(dial));
+  }
+
   /** From now on nothing that is sent over a transport arrives. */
   cut(dial: number): void {
     this.#change(dial, () => ({ dead: true }));
@@ -218,8 +225,8 @@ export class Step {
   /** The next message of one side's application. */
   send(side: Side): void {
     const draft = this.#draft;
-    const number = draft.messages.filter(({ from }) => from === side).length;
-    const size = this.#configuration.bounds[side][number]!;
+    const number = said(draft, side);
+    const size = this.#configuration.bounds[side][draft.messages.filter(({ from }) => from === side).length]!;
     const before = draft[side].session!.state.outbound.accepted;
     this.#input(side, `sends ${number}`, (machine) => {
       const payload = new Uint8Array(size).fill(46);
@@ -232,6 +239,33 @@ export class Step {
     const { accepted } = session!.state.outbound;
     if (accepted === before) draft.blocked = { ...draft.blocked, [side]: true };
     else this.#judge.sent(side, number, lifeOf(session!.state)!, accepted);
+  }
+
+  /** The application of one side asks. */
+  ask(side: Side): void {
+    const draft = this.#draft;
+    const number = said(draft, side);
+    const before = draft[side].session!.state.requests.last;
+    const payload = Uint8Array.of(side.charCodeAt(0), 48 + number);
+    this.#input(side, `asks ${number}`, (machine) => machine.ask(payload));
+    const { state } = draft[side].session!;
+    const { last } = state.requests;
+    if (last === before) draft.blocked = { ...draft.blocked, [side]: true };
+    else this.#judge.requests.made(side, number, lifeOf(state)!, last, state.outbound.accepted);
+  }
+
+  /** The application of one side takes its oldest request back. */
+  cancel(side: Side): void {
+    const asked = awaited(this.#draft, side)!;
+    this.#judge.requests.takenBack(asked);
+    this.#input(side, `takes back ${asked.id}`, (machine) => machine.cancel(asked.id));
+  }
+
+  /** The application of one side answers the oldest request that it has. */
+  answer(side: Side): void {
+    const asked = unanswered(this.#draft, side)!;
+    const payload = Uint8Array.from(answerTo(asked), (char) => char.charCodeAt(0));
+    this.#input(side, `answers ${asked.id} ${asked.number}`, (machine) => machine.answer(asked.id, payload));
   }
 
   /** The application of one side finishes the oldest message that it has. */
@@ -290,6 +324,11 @@ export class Step {
 
 const NONE = new Uint8Array(0);
 
+/** How much one side sent and asked. */
+function said({ messages, asked }: State, side: Side): number {
+  return [...messages, ...asked].filter(({ from }) => from === side).length;
+}
+
 /** Whether there is, or will be, somebody who gets what is under way to a side. */
 export function reaches(state: State, { dial, born }: Transport, side: Side): boolean {
   return state[side].ends.has(dial) || (side === "server" && born === 0);
@@ -303,7 +342,7 @@ function server({ options }: Configuration, who: number, living: boolean): Machi
 
 /** The world at its beginning; `living`: of machines that are never copied. */
 export function beginning(configuration: Configuration, living = false): State {
-  const { resumeWindow: _window, ...dialling } = configuration.options;
+  const { resumeWindow: _window, maxConnections: _most, ...dialling } = configuration.options;
   const draws = new Draws(1);
   const nothing: State = {
     now: 1_000,
@@ -314,9 +353,10 @@ export function beginning(configuration: Configuration, living = false): State {
     lastDial: 0,
     lastBorn: 0,
     messages: [],
+    asked: [],
     lives: [],
     blocked: { client: false, server: false },
-    used: { cuts: 0, failures: 0, ticks: 0, silences: 0, restarts: 0, closes: 0 },
+    used: { cuts: 0, failures: 0, ticks: 0, silences: 0, restarts: 0, closes: 0, cancels: 0 },
   };
   const step = new Step(nothing, configuration);
   step.begin();
