@@ -234,6 +234,36 @@ describe("a session that is over", () => {
     const told = [...world.far.lost.flat(), ...world.over.flatMap((over) => over.unconfirmed)];
     assertEquals(told.length, 3);
   });
+
+  it("that its server ended in good order takes what is sent meanwhile into the next", () => {
+    const world = new World();
+    world.run(100);
+    world.post("client", "before");
+    world.run(100);
+    const { state } = world.session("client")!;
+    world.server.drain({ retryAfter: 200 }, world.now);
+    world.settle();
+    world.run(100);
+    assertEquals([world.client.connection, world.client.ended], [null, false]);
+    assertEquals(world.send("client", "between"), "accepted");
+    world.restart();
+    world.run(2_000);
+    assertEquals(world.far.messages, ["before", "between"]);
+    assertEquals([world.near.resumed, world.near.lost], [[false, false], []]);
+    assert(world.session("client")!.state !== state, "it is another session");
+    assertEquals(world.session("client")!.state.held, 0);
+  });
+
+  it("that its server ended in good order, and a request with it, takes nothing before the next", () => {
+    const world = new World();
+    world.run(100);
+    world.server.drain({ retryAfter: 200 }, world.now);
+    world.settle();
+    world.session("client")!.request(new Uint8Array(1), Infinity, world.now);
+    world.run(100);
+    assertEquals([world.client.connection, world.client.ended], [null, false]);
+    assertEquals(codeOf(() => world.send("client", "between")), "ERR_HEARTWIRE_NOT_OPEN");
+  });
 });
 
 describe("memory of sessions without a connection", () => {
