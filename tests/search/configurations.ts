@@ -84,11 +84,6 @@ export const CONFIGURATIONS: readonly Configuration[] = [
   },
   {
     ...USUAL,
-    name: "a request behind or before a message, taken back",
-    bounds: { ...NONE, client: [2], asks: { client: 1, server: 0 }, cuts: 2, cancels: 1 },
-  },
-  {
-    ...USUAL,
     name: "room for one message or request",
     finishes: false,
     options: { ...OPTIONS, ...NARROW },
@@ -217,6 +212,11 @@ export const LONGER: readonly Configuration[] = [
     finishes: false,
     frames: true,
     bounds: { ...NONE, client: [2], server: [2], cuts: 1, ticks: 1 },
+  },
+  {
+    ...USUAL,
+    name: "a request behind or before a message, taken back",
+    bounds: { ...NONE, client: [2], asks: { client: 1, server: 0 }, cuts: 2, cancels: 1 },
   },
   {
     ...USUAL,
