@@ -27,7 +27,8 @@ export class Channel {
   /** The application ends it. */
   closing = false;
   readonly #host: SessionHost;
-  readonly #endErrors = new WeakSet<Error>();
+  /** Null until there is one. */
+  #endErrors: WeakSet<Error> | null = null;
 
   constructor(host: SessionHost) {
     this.#host = host;
@@ -72,11 +73,11 @@ export class Channel {
 
   /** Whether this error only says that the connection or session ended. */
   isEnd(error: unknown): boolean {
-    return error instanceof Error && this.#endErrors.has(error);
+    return error instanceof Error && this.#endErrors !== null && this.#endErrors.has(error);
   }
 
   #told(error: HeartwireError): HeartwireError {
-    this.#endErrors.add(error);
+    (this.#endErrors ??= new WeakSet()).add(error);
     return error;
   }
 

@@ -121,7 +121,9 @@ export class HandlerLoop<M extends Message> implements Consumer {
   readonly #inbox: Inbox<M>;
   readonly #handler: MessageHandler;
   readonly #signal: AbortSignal | undefined;
-  #settle!: (error: unknown) => void;
+  #resolve!: () => void;
+  #reject!: (error: unknown) => void;
+  #onAbort: (() => void) | null = null;
   #deferred = false;
   #busy = false;
   #over = false;
@@ -131,27 +133,32 @@ export class HandlerLoop<M extends Message> implements Consumer {
     this.#handler = handler;
     this.#signal = signal;
     this.finished = new Promise((resolve, reject) => {
-      this.#settle = (error) => error === null ? resolve() : reject(error);
+      this.#resolve = resolve;
+      this.#reject = reject;
     });
     this.finished.catch(() => {}); // whoever wants to know waits for it; nobody has to
     try {
       inbox.claim(this);
-      signal?.addEventListener("abort", this.#onAbort, { once: true });
-      if (signal?.aborted) this.#onAbort();
-      else this.wake();
+      if (signal !== undefined) this.#heed(signal);
+      this.wake();
     } catch (error) {
       this.#leave(error);
     }
   }
 
-  readonly #onAbort = (): void => this.#leave(cancelled(this.#signal!));
+  #heed(signal: AbortSignal): void {
+    this.#onAbort = () => this.#leave(cancelled(signal));
+    signal.addEventListener("abort", this.#onAbort, { once: true });
+    if (signal.aborted) this.#onAbort();
+  }
 
   #leave(error: unknown): void {
     if (this.#over) return;
     this.#over = true;
-    this.#signal?.removeEventListener("abort", this.#onAbort);
+    if (this.#onAbort !== null) this.#signal!.removeEventListener("abort", this.#onAbort);
     this.#inbox.release(this);
-    this.#settle(error);
+    if (error === null) this.#resolve();
+    else this.#reject(error);
   }
 
   #failed(error: unknown): void {

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { HeartwireError, numberOption } from "../core/errors.ts";
+import { HeartwireError } from "../core/errors.ts";
 import type {
   Answer,
   ConnectionEvent,
@@ -24,9 +24,9 @@ import { Server as CoreServer } from "../core/server.ts";
 import { type Address, type AddressLike, networkOf, parseAddress } from "./address.ts";
 import { Driver } from "./driver.ts";
 import { cancelled, listenError } from "./failure.ts";
-import type { SessionHost } from "./host.ts";
 import { LiveSession } from "./live_session.ts";
 import { type ListenOptions, report, serverOptions, show } from "./options.ts";
+import { type Grounds, ServedHost } from "./served.ts";
 import type { Session } from "./session.ts";
 import { askStore, type SessionStore } from "./store.ts";
 import type { Listener, ListenerSink, Platform, Transport } from "./transport.ts";
@@ -117,10 +117,10 @@ class LiveServer implements Server, ListenerSink {
   readonly #open = new Set<Session>();
   readonly #handler: SessionHandler;
   readonly #options: ListenOptions;
-  readonly #window: number;
   readonly #closeTimeout: number;
   readonly #core: CoreServer;
   readonly #driver: Driver<Conversation, ConnectionEvent>;
+  readonly #grounds: Grounds;
   #listener: Listener | null = null;
   #listening = true;
   /** Handlers that run; below 0: they are not waited for. */
@@ -135,7 +135,6 @@ class LiveServer implements Server, ListenerSink {
     this.#handler = handler;
     this.#options = options;
     const { window, closeTimeout, storeTimeout } = resolveServer(core);
-    this.#window = window;
     this.#closeTimeout = closeTimeout;
     this.#storeTimeout = storeTimeout;
     this.#core = new CoreServer(core, platform.environment);
@@ -145,6 +144,7 @@ class LiveServer implements Server, ListenerSink {
       ...(options.store === undefined ? {} : { turned: () => this.#write(options.store!) }),
       detached: () => this.#finishIfOver(),
     });
+    this.#grounds = { driver: this.#driver, core: this.#core, options, window };
     this.closed = new Promise((resolve) => this.#resolveClosed = resolve);
   }
 
@@ -178,9 +178,8 @@ class LiveServer implements Server, ListenerSink {
         known.event(connection, event);
         return show(this.#options, known, event);
       }
-      const created: LiveSession = new LiveSession(this.#hostOf(connection, (error) => {
-        report(this.#options, error, created, `the handler of ${created.remote.url} failed`);
-      }));
+      const host = new ServedHost(this.#grounds, connection);
+      const created = host.session = new LiveSession(host);
       this.#sessions.set(connection, created);
       if (core !== null) this.#lasting.set(core, created);
       this.#open.add(created);
@@ -212,37 +211,6 @@ class LiveServer implements Server, ListenerSink {
     if (ended === undefined) return;
     this.#open.delete(ended);
     ended.ended(reason);
-  }
-
-  #hostOf(connection: Conversation, report: (error: unknown) => void): SessionHost {
-    const driver = this.#driver;
-    const session = this.#core.sessionOf(connection);
-    /** Ends the session by the connection that carries it now, or without one. */
-    const end = (by: (connection: Conversation, now: number) => void, text: string): void => {
-      const now = driver.now();
-      const carrier = session === null ? connection : session.connection;
-      if (carrier !== null) by(carrier, now);
-      else this.#core.endSession(session!, text);
-      driver.done(carrier, now);
-    };
-    return {
-      driver,
-      window: this.#window,
-      peer: driver.transportOf(connection)!.remote,
-      budgeted: (this.#options.heartbeatBudget ?? Infinity) !== Infinity,
-      sessionOf: () => session,
-      // A client that is away is awaited for what it has yet to get, as long as sessions are kept.
-      close: (code, text) => {
-        if (session === null) return end((carrier, now) => carrier.close(code, text, now), text);
-        numberOption("closeCode", code, 0, Number.MAX_SAFE_INTEGER, true);
-        const now = driver.now();
-        session.close(code, text, now);
-        driver.done(session.connection, now);
-      },
-      abort: (text) => end((carrier, now) => carrier.abort("ABORTED", text, now), text),
-      fault: () => end((carrier, now) => carrier.abort("INTERNAL", "", now), ""),
-      report,
-    };
   }
 
   async #serve(session: LiveSession): Promise<void> {

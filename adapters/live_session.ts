@@ -23,7 +23,7 @@ import { Channel } from "./channel.ts";
 import type { MessageHandler } from "./consumers.ts";
 import type { EndReason } from "./failure.ts";
 import type { SessionHost } from "./host.ts";
-import { Inbox } from "./inbox.ts";
+import { Inbox, type InboxHooks } from "./inbox.ts";
 import { type Message, type Payload, ReceivedMessage } from "./message.ts";
 import { Pings } from "./pings.ts";
 import { Replies } from "./replies.ts";
@@ -45,17 +45,18 @@ import { Totals } from "./totals.ts";
 import type { Transport } from "./transport.ts";
 
 /** A session that is or was connected. */
-export class LiveSession implements Session {
+export class LiveSession implements Session, InboxHooks<ReceivedMessage<object>> {
   readonly closed: Promise<EndReason>;
   readonly #host: SessionHost;
   readonly #channel: Channel;
   readonly #feed: StatusFeed;
   readonly #inbox: Inbox<ReceivedMessage<object>>;
   readonly #pings: Pings;
-  readonly #retunes: Retunes;
+  #retunes: Retunes | null = null;
   readonly #sends: Sends;
-  readonly #requests: Requests;
-  readonly #replies: Replies;
+  /** Null until something is asked: most sessions only have messages. */
+  #requests: Requests | null = null;
+  #replies: Replies | null = null;
   readonly #totals = new Totals();
   #transport: Transport | null = null;
   #faulted = false;
@@ -71,19 +72,13 @@ export class LiveSession implements Session {
     this.#feed = new StatusFeed({ state: "connecting", attempt: 1 }, driver.now());
     this.#channel = new Channel(host);
     this.#sends = new Sends(host, this.#channel);
-    this.#requests = new Requests(host, this.#channel, this.#sends);
-    this.#replies = new Replies(host, this.#channel);
     this.#pings = new Pings(host);
-    this.#retunes = new Retunes(host);
     this.closed = new Promise((resolve) => this.#resolveClosed = resolve);
-    this.#inbox = new Inbox({
-      processed: (message) => {
-        if (this.#consumed === null) driver.beforeFlush(this.#tellConsumed);
-        this.#consumed = message;
-      },
-      handlerFailed: (error) => this.handlerFailed(error),
-      defer: (task) => driver.defer(task),
-    });
+    this.#inbox = new Inbox(this);
+  }
+
+  get #answering(): Replies {
+    return this.#replies ??= new Replies(this.#host, this.#channel);
   }
 
   /** What outlives its connections; null: nothing does. */
@@ -110,16 +105,16 @@ export class LiveSession implements Session {
         return this.#inbox.push(this.#message(connection, event));
       case "request": {
         const { id, remaining, bytes, owned } = event;
-        return this.#replies.asked(id, remaining, bytes, owned, this.#source(connection));
+        return this.#answering.asked(id, remaining, bytes, owned, this.#source(connection));
       }
       case "cancelled":
-        return this.#replies.cancelled(event.id);
+        return this.#replies?.cancelled(event.id);
       case "reply":
-        return this.#requests.answered(event.id, event.status, event.bytes, event.owned);
+        return this.#requests?.answered(event.id, event.status, event.bytes, event.owned);
       case "processed":
         return this.#sends.processed(event.position);
       case "writable":
-        this.#replies.wake();
+        this.#replies?.wake();
         return this.#sends.wake();
       case "pong":
         return this.#pings.answered(event.sequence, event.rtt, event.hold);
@@ -134,7 +129,7 @@ export class LiveSession implements Session {
       case "terms": {
         const { by, accepted, agreement } = event;
         this.#pass({ state: "retuned", by, accepted, agreement });
-        if (by === "local") this.#retunes.answered(accepted, agreement);
+        if (by === "local") this.#retunes?.answered(accepted, agreement);
         return;
       }
       case "goaway": {
@@ -184,14 +179,14 @@ export class LiveSession implements Session {
     const discarded = resumed ? 0 : this.#inbox.drop(this.#host.window);
     this.#discarded += discarded;
     this.#publish(this.#live(agreement, discarded));
-    this.#replies.wake();
+    this.#replies?.wake();
     this.#sends.wake();
   }
 
   /** The session could not go on. */
   #unconfirmed(messages: readonly Unconfirmed[], unsentRequests: readonly number[]): void {
     this.#sends.lost(messages);
-    this.#requests.lost(unsentRequests);
+    this.#requests?.lost(unsentRequests);
     this.#pass({ state: "unconfirmed", messages });
   }
 
@@ -205,14 +200,14 @@ export class LiveSession implements Session {
   #dropWaiting(reason: EndReason): void {
     const error = (): HeartwireError => this.#channel.endError(reason);
     this.#pings.fail(error);
-    this.#retunes.fail(error);
+    this.#retunes?.fail(error);
   }
 
   /** No connection will carry what waits. */
   #failWaiting(error: () => HeartwireError): void {
     this.#sends.fail(error);
-    this.#requests.fail(error);
-    this.#replies.drop(error);
+    this.#requests?.fail(error);
+    this.#replies?.drop(error);
   }
 
   /** The connection ended; another may follow: dialled in `retryIn` ms, or, at a server, awaited (null). */
@@ -229,7 +224,7 @@ export class LiveSession implements Session {
     for (let loop = this.#inbox.handling; loop !== null; loop = this.#inbox.handling) {
       await loop.catch(() => {});
     }
-    await this.#replies.handled();
+    await this.#replies?.handled();
   }
 
   /** The session is over. */
@@ -241,7 +236,7 @@ export class LiveSession implements Session {
     const unsentRequests = core?.unsentRequests() ?? [];
     channel.ended = reason;
     if (unconfirmed.length > 0) this.#unconfirmed(unconfirmed, unsentRequests);
-    else if (core !== null) this.#requests.lost(unsentRequests);
+    else if (core !== null) this.#requests?.lost(unsentRequests);
     this.#disconnected(reason);
     if (reason.kind === "aborted") this.#inbox.drop(0);
     this.#inbox.end(reason.kind === "closed" ? null : channel.endError(reason));
@@ -256,6 +251,19 @@ export class LiveSession implements Session {
     this.#faulted = true;
     this.#host.report(error);
     if (this.#channel.ended === null) this.#host.fault();
+  }
+
+  // What the inbox says.
+
+  /** The application finished with this message, and with all before it. */
+  processed(message: ReceivedMessage<object>): void {
+    if (this.#consumed === null) this.#host.driver.beforeFlush(this.#tellConsumed);
+    this.#consumed = message;
+  }
+
+  /** Runs a task where handlers may be called. */
+  defer(task: () => void): void {
+    this.#host.driver.defer(task);
   }
 
   readonly #tellConsumed = (): void => {
@@ -297,11 +305,12 @@ export class LiveSession implements Session {
   }
 
   request(data: string | Uint8Array, options: RequestOptions = {}): Promise<Payload> {
+    this.#requests ??= new Requests(this.#host, this.#channel, this.#sends);
     return this.#requests.ask(data, options);
   }
 
   onRequest(handler: RequestHandler): void {
-    this.#replies.handle(handler);
+    this.#answering.handle(handler);
   }
 
   sendVolatile(data: string | Uint8Array): boolean {
@@ -338,7 +347,7 @@ export class LiveSession implements Session {
     const { connection, closing } = this.#channel;
     if (connection === null || closing) return this.#channel.unsent();
     try {
-      return this.#retunes.ask(connection, change);
+      return (this.#retunes ??= new Retunes(this.#host)).ask(connection, change);
     } catch (error) {
       return this.#channel.refused(this.#channel.explained(error));
     }
@@ -348,7 +357,7 @@ export class LiveSession implements Session {
     return {
       ...this.#totals.with(this.#channel.last!.stats(this.#host.driver.now())),
       messagesSent: this.#sends.accepted,
-      requestsSent: this.#requests.accepted,
+      requestsSent: this.#requests?.accepted ?? 0,
       conversations: this.#conversations,
       unread: this.#inbox.length,
       unreadBytes: this.#inbox.bytes,

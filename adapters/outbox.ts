@@ -31,8 +31,8 @@ const OVERHEAD = 128;
 /** The waiting sends of one session. */
 export class Outbox {
   readonly #limit: number;
-  /** In order; a set, so that one that is given up is let go of at once. */
-  readonly #queue = new Set<Entry>();
+  /** In order; a set, so that one that is given up is let go of at once. Null until one waits. */
+  #queue: Set<Entry> | null = null;
   #bytes = 0;
 
   /** @param limit bytes that may wait, overhead included; one message may always */
@@ -77,20 +77,20 @@ export class Outbox {
         };
         signal?.addEventListener("abort", onAbort, { once: true });
         this.#bytes += cost;
-        this.#queue.add(entry);
+        (this.#queue ??= new Set()).add(entry);
       }),
     );
   }
 
   #settle(entry: Entry): void {
     entry.detach();
-    this.#queue.delete(entry);
+    this.#queue!.delete(entry);
     this.#bytes -= entry.bytes.length + OVERHEAD;
   }
 
   /** Sends in order until `send` says "blocked". What it throws fails that message alone. */
   flush(send: Give): void {
-    for (const entry of this.#queue) {
+    for (const entry of this.#queue ?? []) {
       try {
         if ((entry.give ?? send)(entry.bytes) === "blocked") return;
         entry.resolve(entry.then?.());
@@ -103,7 +103,7 @@ export class Outbox {
 
   /** Fails all that wait, each with an error of its own. */
   fail(error: () => HeartwireError): void {
-    for (const entry of this.#queue) {
+    for (const entry of this.#queue ?? []) {
       this.#settle(entry);
       entry.reject(error());
     }

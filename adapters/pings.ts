@@ -27,7 +27,8 @@ interface PingHost {
 /** The waiting pings of one session. */
 export class Pings {
   readonly #host: PingHost;
-  readonly #waiting = new Map<number, Waiting>();
+  /** Null until one waits. */
+  #waiting: Map<number, Waiting> | null = null;
 
   constructor(host: PingHost) {
     this.#host = host;
@@ -61,7 +62,7 @@ export class Pings {
           cancelAlarm?.();
           signal?.removeEventListener("abort", onAbort);
         };
-        this.#waiting.set(sequence, { resolve, reject, detach });
+        (this.#waiting ??= new Map()).set(sequence, { resolve, reject, detach });
       }),
     );
     this.#host.driver.done(connection, now);
@@ -69,8 +70,8 @@ export class Pings {
   }
 
   #take(sequence: number): Waiting | undefined {
-    const waiting = this.#waiting.get(sequence);
-    this.#waiting.delete(sequence);
+    const waiting = this.#waiting?.get(sequence);
+    this.#waiting?.delete(sequence);
     waiting?.detach();
     return waiting;
   }
@@ -82,6 +83,6 @@ export class Pings {
 
   /** Fails all that wait, each with an error of its own. */
   fail(error: () => HeartwireError): void {
-    for (const sequence of [...this.#waiting.keys()]) this.#take(sequence)!.reject(error());
+    for (const sequence of [...this.#waiting?.keys() ?? []]) this.#take(sequence)!.reject(error());
   }
 }

@@ -41,16 +41,16 @@ export class Sends {
 
   /** There may be room: what waits goes. */
   wake(): void {
-    if (!this.#outbox.empty) this.#host.driver.defer(this.#sendWaiting);
+    if (!this.#outbox.empty) this.#host.driver.defer(() => this.#sendWaiting());
   }
 
-  readonly #sendWaiting = (): void => {
+  #sendWaiting(): void {
     const { connection } = this.#channel;
     if (connection === null || this.#outbox.empty) return;
     const now = this.#host.driver.now();
     this.#outbox.flush((bytes) => this.#give(bytes, now));
     this.#host.driver.done(connection, now);
-  };
+  }
 
   #give(bytes: Uint8Array, now: number): "accepted" | "blocked" {
     const { core, connection } = this.#channel;

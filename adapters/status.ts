@@ -84,7 +84,8 @@ const QUEUE_MAX = 64;
 
 /** Publishes statuses to listeners. */
 export class StatusFeed {
-  readonly #listeners = new Set<Listener>();
+  /** Null until there is one. */
+  #listeners: Set<Listener> | null = null;
   #current: StatusBase & Lasting;
 
   constructor(first: Lasting, at: number) {
@@ -98,7 +99,7 @@ export class StatusFeed {
   publish(change: Lasting, at: number): void {
     this.#current = { ...change, at, missed: 0 };
     this.#tell(this.#current);
-    if (change.state === "closed") this.#listeners.clear();
+    if (change.state === "closed") this.#listeners = null;
   }
 
   /** Something happened and the state stays what it was. */
@@ -107,13 +108,14 @@ export class StatusFeed {
   }
 
   #tell(status: Status): void {
+    if (this.#listeners === null) return;
     for (const listener of this.#listeners) listener.push(status);
   }
 
   listen(signal?: AbortSignal): AsyncIterableIterator<Status> {
-    const listener = new Listener((left) => this.#listeners.delete(left), signal);
+    const listener = new Listener((left) => this.#listeners?.delete(left), signal);
     listener.push(this.#current);
-    if (this.#current.state !== "closed") this.#listeners.add(listener);
+    if (this.#current.state !== "closed") (this.#listeners ??= new Set()).add(listener);
     return listener;
   }
 }

@@ -18,7 +18,7 @@ import { HIGHEST_VERSION, Integrity, LOWEST_VERSION } from "./wire/registry.ts";
 const NONCE_BYTES = 16;
 
 /** What a side that does not say so accepts as its longest message, bytes. */
-const DEFAULT_MAX_MESSAGE = 1_048_576;
+export const DEFAULT_MAX_MESSAGE = 1_048_576;
 
 /** A fresh nonce. */
 export function nonce(environment: Environment): Uint8Array {
@@ -55,7 +55,7 @@ export function commonVersion(lowest: number, highest: number): number {
 }
 
 /** What an application is told of a beat and the rest of the handshake. */
-export function agreement(beat: Beat, version: number, peer: Parameters): Agreement {
+export function agreement(beat: Beat, version: number, maxMessage: number): Agreement {
   const { txInterval, rxInterval, rxDetection, probeDetection, multiplier, peerMultiplier } = beat;
   // The peer convicts us by our multiplier, or by a question of its own.
   const peerProbes = Math.max(multiplier, peerMultiplier) * rxInterval;
@@ -69,6 +69,6 @@ export function agreement(beat: Beat, version: number, peer: Parameters): Agreem
     detectionBound: toMillis(detectionBound(beat, false)),
     idleDetectionBound: toMillis(detectionBound(beat, true)),
     deferralCap: toMillis(extensionCap(rxDetection)),
-    maxMessage: peer.maxMessage ?? DEFAULT_MAX_MESSAGE,
+    maxMessage,
   });
 }

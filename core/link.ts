@@ -19,7 +19,7 @@ import { Outbound } from "./flow/outbound.ts";
 import { Requests } from "./flow/requests.ts";
 import type { SessionState } from "./flow/session_state.ts";
 import { Transmit } from "./flow/transmit.ts";
-import { agreement, ownTerms, peerTerms } from "./handshake.ts";
+import { agreement, DEFAULT_MAX_MESSAGE, ownTerms, peerTerms } from "./handshake.ts";
 import { linkKey } from "./link_key.ts";
 import type { Terms } from "./liveness/beat.ts";
 import { patience } from "./liveness/blame.ts";
@@ -77,8 +77,6 @@ export class Link {
   measures: Measures | null = null;
   negotiation: Negotiation | null = null;
   agreement: Agreement | null = null;
-  /** Of HELLO or WELCOME. */
-  peer: Parameters = {};
   /** The last sample of the wall clock before it was open. */
   wall: { readonly wall: Micros; readonly at: Micros } | null = null;
   /** Two inputs less than this apart hide no stall, us. */
@@ -249,10 +247,9 @@ export class Link {
     const negotiation = new Negotiation(own, peerTerms(peer));
     const beat = negotiation.beat();
     if (toMillis(beat.rxDetection) > this.options.heartbeat.maximumDetection) return false;
-    this.peer = peer;
     this.negotiation = negotiation;
     this.measures = new Measures(this.now);
-    this.agreement = agreement(beat, this.version, peer);
+    this.agreement = agreement(beat, this.version, peer.maxMessage ?? DEFAULT_MAX_MESSAGE);
     this.outbound.begin(peer.credit ?? 0, this.agreement.maxMessage);
     this.checks = new HeartbeatChecks(beat, this.now);
     this.decoder.frameLimit = FRAME_LIMIT;
@@ -280,7 +277,7 @@ export class Link {
     this.liveness!.retune(beat, this.now);
     this.checks!.retune(beat, this.now);
     this.patience = patience(beat);
-    this.agreement = agreement(beat, this.version, this.peer);
+    this.agreement = agreement(beat, this.version, this.agreement!.maxMessage);
   }
 
   /** Sends the terms that wait to be offered, if nothing hinders that. */

@@ -27,7 +27,7 @@ export function linkKey(link: Link, now: Micros, names: Names): string {
   const { received } = inbound;
   const owed = [link.unacknowledged, received - link.ackedReceived, received - link.ackedProcessed];
   return [
-    `${state} ${ends} ${asked} ${link.peer.maxMessage} ${wall}`,
+    `${state} ${ends} ${asked} ${link.agreement?.maxMessage} ${wall}`,
     link.session?.name(names) ?? "",
     timers.key(now),
     decoder.key(),

@@ -54,7 +54,7 @@ export { APPLICATION_STATUS, ReplyStatus } from "./flow/requests.ts";
 export type { Grant, Positions, SessionState } from "./flow/session_state.ts";
 export type { Admission, Carried, Dial } from "./resume.ts";
 export { Session } from "./session.ts";
-export type { SessionCounts } from "./sessions.ts";
+export type { SessionCounts } from "./session_types.ts";
 export type { ConnectionStats, DetectionStats, OneWayStats } from "./stats.ts";
 export type { StoreCounts } from "./store/keeper.ts";
 export type {

@@ -11,7 +11,7 @@ import type { CloseReason, Unconfirmed } from "./events.ts";
 import type { Seat } from "./liveness/budget.ts";
 import type { Place } from "./places.ts";
 import type { Session } from "./session.ts";
-import type { Held, SessionCounts } from "./sessions.ts";
+import type { Held, SessionCounts } from "./session_types.ts";
 import type { StoreCounts } from "./store/keeper.ts";
 import type { StoreQuestion } from "./store/questions.ts";
 

@@ -21,12 +21,12 @@ import { resumeProof } from "./crypto/proof.ts";
 import { Deadlines } from "./deadlines.ts";
 import type { Environment } from "./environment.ts";
 import type { CloseReason } from "./events.ts";
-import { type Grant, type Positions, positionsOf, SessionState } from "./flow/session_state.ts";
+import { type Grant, positionsOf, SessionState } from "./flow/session_state.ts";
 import type { ResolvedServer } from "./options.ts";
-import type { Admission } from "./resume.ts";
 import { type Account, Session } from "./session.ts";
+import type { Claim, Held, SessionCounts } from "./session_types.ts";
 import { type Outcome, Pump, type Pumps } from "./store/pump.ts";
-import { type SessionRecord, toHex } from "./store/questions.ts";
+import { fromHex, type SessionRecord, toHex } from "./store/questions.ts";
 import { type Micros, NEVER, toMicros } from "./time.ts";
 import type { HelloFrame } from "./wire/frames.ts";
 
@@ -39,62 +39,6 @@ const TOUCH_LEAST = 1_000;
 
 /** What is held against the right proof where none was given. */
 const NO_PROOF = new Uint8Array(0);
-
-/** A session that a server keeps. */
-export interface Held {
-  readonly session: Session;
-  readonly key: string;
-  /** Of the dial that has it, and who dialled; null: not known, for it came from a store. */
-  generation: number;
-  instance: Uint8Array | null;
-  /** The client's first frame came: from then on it is kept. */
-  confirmed: boolean;
-  /** Without a connection: until when it is kept, and how its last connection ended. */
-  until: Micros;
-  reason: CloseReason | null;
-  /** What of it is to be stored; null: nothing is. */
-  readonly pump: Pump | null;
-  /** Nobody came to go on with it here: that it is over is told when the store has released it. */
-  awaited: boolean;
-}
-
-/** What becomes of a HELLO that asks for a session. */
-export type Claim =
-  | {
-    readonly type: "admit";
-    readonly held: Held;
-    readonly admission: Admission;
-    /** The connection that carried the session until now. */
-    readonly superseded: Connection | null;
-  }
-  /** A newer dial has it; `winner`: that of another instance. */
-  | { readonly type: "stale"; readonly winner: Uint8Array | null }
-  /** A new session would push out another: none is granted. */
-  | { readonly type: "full" }
-  /** Nothing to resume. `previous`: the client proved to know it, but these positions do not fit its own. */
-  | {
-    readonly type: "unknown";
-    readonly previous: Positions | null;
-    readonly superseded: Connection | null;
-  };
-
-/** What a server counts of its sessions. */
-export interface SessionCounts {
-  /** With a connection. */
-  readonly attached: number;
-  /** Without one, waiting to be resumed. */
-  readonly detached: number;
-  /** Bytes that those hold. */
-  readonly detachedBytes: number;
-  /** Resumes since the start. */
-  readonly resumed: number;
-  /** Given up since the start: past the window, or for want of room. */
-  readonly expired: number;
-  /** Taken over from another server, or from before a restart, since the start. */
-  readonly restored: number;
-  /** That another server took over since the start. */
-  readonly moved: number;
-}
 
 /** The sessions of one server. */
 export class Sessions {
@@ -158,9 +102,9 @@ export class Sessions {
 
   /** A client that has proven to be its own came with an older dial than the one that has the session, or another instance did. */
   stale({ instance }: Held, hello: HelloFrame): Claim {
-    const own = hello.parameters.instance;
-    const other = instance !== null && own !== undefined && !equalBytes(instance, own);
-    return { type: "stale", winner: other ? instance : null };
+    const own = instanceOf(hello);
+    const other = instance !== null && own !== null && instance !== own;
+    return { type: "stale", winner: other ? fromHex(instance, ID_BYTES) : null };
   }
 
   /** Whether a HELLO proves that its client knows this secret; with null, the same work. */
@@ -179,10 +123,10 @@ export class Sessions {
 
   /** A client that has proven to be its own goes on with a session, by a dial that is the newest. */
   goOn(held: Held, hello: HelloFrame, now: number): Claim {
-    const { generation = 0, instance = null, freshOnLoss } = hello.parameters;
+    const { generation = 0, freshOnLoss } = hello.parameters;
     const peer = positionsOf(hello.parameters);
     held.generation = generation;
-    held.instance = instance;
+    held.instance = instanceOf(hello);
     const superseded = held.session.connection;
     held.session.connection = null;
     superseded?.supersede(now);
@@ -209,11 +153,12 @@ export class Sessions {
   }
 
   #grant(hello: HelloFrame, previous: SessionState | null): Claim & { readonly type: "admit" } {
-    const { generation = 0, instance = null } = hello.parameters;
-    const id = this.#random(ID_BYTES);
-    const state = this.begun({ id, secret: this.#random(SECRET_BYTES), epoch: this.#epoch });
+    const { generation = 0 } = hello.parameters;
+    const drawn = this.#random(ID_BYTES + SECRET_BYTES); // together: an array of its own costs four times what it holds
+    const [id, secret] = [drawn.subarray(0, ID_BYTES), drawn.subarray(ID_BYTES)];
+    const state = this.begun({ id, secret, epoch: this.#epoch });
     const held = this.#hold(state, generation, null);
-    held.instance = instance;
+    held.instance = instanceOf(hello);
     const admission = { state, resumed: false, known: false, previous: previous?.positions ?? null };
     return { type: "admit", held, admission, superseded: null };
   }
@@ -453,6 +398,11 @@ export class Sessions {
       moved: this.#moved,
     };
   }
+}
+
+/** Who dials, as it is kept: as text, a quarter of what an array takes. */
+function instanceOf({ parameters: { instance } }: HelloFrame): string | null {
+  return instance === undefined ? null : toHex(instance);
 }
 
 /** When the first of them is given up. */

@@ -12,7 +12,8 @@
  */
 
 import type { Connection } from "../connection.ts";
-import type { Claim, Held, Sessions } from "../sessions.ts";
+import type { Claim, Held } from "../session_types.ts";
+import type { Sessions } from "../sessions.ts";
 import type { HelloFrame } from "../wire/frames.ts";
 import type { Pumps } from "./pump.ts";
 import {

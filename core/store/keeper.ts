@@ -12,7 +12,8 @@
  */
 
 import type { Connection } from "../connection.ts";
-import type { Held, Sessions } from "../sessions.ts";
+import type { Held } from "../session_types.ts";
+import type { Sessions } from "../sessions.ts";
 import { type Micros, toMicros } from "../time.ts";
 import type { HelloFrame } from "../wire/frames.ts";
 import { Claims, type Pending } from "./claims.ts";

@@ -12,7 +12,7 @@
 
 import type { Deadlines, Timed } from "../deadlines.ts";
 import type { SessionState } from "../flow/session_state.ts";
-import type { Held } from "../sessions.ts";
+import type { Held } from "../session_types.ts";
 import { type Micros, NEVER } from "../time.ts";
 import {
   FIRST_MARKS,

@@ -190,11 +190,14 @@ export type Failed = { readonly type: "failed"; readonly text: string };
 /** What a store answers. */
 export type StoreAnswer = Done | Unknown | Fenced | Full | Stale | SessionFound | Claimed | Chunks | Failed;
 
+const DIGITS = "0123456789abcdef";
+
 /** Bytes as hexadecimal digits. */
 export function toHex(bytes: Uint8Array): string {
-  let digits = "";
-  for (const byte of bytes) digits += byte.toString(16).padStart(2, "0");
-  return digits;
+  // One flat string: what is put together piece by piece stays in pieces, 40 bytes each, as long as it is kept.
+  const digits: number[] = [];
+  for (const byte of bytes) digits.push(DIGITS.charCodeAt(byte >> 4), DIGITS.charCodeAt(byte & 15));
+  return String.fromCharCode(...digits);
 }
 
 /** The other way round; null: these are no digits of so many bytes. */

@@ -188,7 +188,6 @@ const SUBJECTS: readonly Subject[] = [
       environment: FIXED,
       measures: "what decides of it stands in the key of liveness",
       patience: "follows from the terms",
-      agreement: "follows from the terms, and from `peer`",
       events: DRAINED,
     },
   },
