@@ -348,7 +348,7 @@ export class Link {
     this.emit({ type: "closed", reason });
   }
 
-  /** The session goes on without this connection, or ends with it: then what is not confirmed is told. */
+  /** The session goes on without this connection, or ends with it, in good order or not: then what is not confirmed is told. */
   #leaveSession(reason: CloseReason): void {
     if (this.session?.survives(reason)) {
       this.outbound.suspend();
@@ -357,7 +357,7 @@ export class Link {
       return;
     }
     this.inbound.drop();
-    if (this.session === null || this.session.grant === null || reason.kind === "closed") return;
+    if (this.session === null || this.session.grant === null) return;
     const { messages, unsentRequests } = this.outbound.unconfirmed(this.outbound.everSent);
     if (messages.length + unsentRequests.length === 0) return;
     this.emit({ type: "lost", unconfirmed: messages, unsentRequests });

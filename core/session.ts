@@ -111,7 +111,7 @@ export class Session {
 
   /**
    * The connection that it had ended like this. It goes on without one, or it is over and another begins; `announced`: the peer ended it in good
-   * order and may be dialled again. When nothing was under way then, nothing was lost, and the one that follows takes messages at once.
+   * order and may be dialled again. What it did not finish was told then, so the one that follows takes messages at once, unless a request is open.
    *
    * @internal
    */
@@ -124,7 +124,7 @@ export class Session {
     const state = this.state = this.connection?.session ?? this.state;
     if (state.survives(reason)) return;
     const { outbound, requests } = state;
-    this.#begins = announced && reason.kind === "closed" && !this.owes && requests.asked === 0;
+    this.#begins = announced && reason.kind === "closed" && requests.asked === 0;
     this.state = state.anew(options, environment);
     if (this.#begins) this.state.outbound.maxMessage = outbound.maxMessage;
   }

@@ -254,6 +254,24 @@ describe("a session that is over", () => {
     assertEquals(world.session("client")!.state.held, 0);
   });
 
+  it("that its server ended in good order tells what the server's application is not known to have finished", () => {
+    const world = new World();
+    world.run(100);
+    world.post("client", "finished");
+    world.run(100);
+    world.far.consumes = false;
+    world.post("client", "read and left");
+    world.run(100);
+    const { connection } = world.remote!;
+    world.remote!.close(0, "", world.now);
+    world.server.settle(connection!, world.now);
+    world.settle();
+    world.run(100);
+    const told = world.near.lost.flat().map(({ bytes, state }) => [new TextDecoder().decode(bytes), state]);
+    assertEquals(told, [["read and left", "maybeDelivered"]]);
+    assertEquals(world.over.flatMap((over) => over.unconfirmed), []);
+  });
+
   it("that its server ended in good order, and a request with it, takes nothing before the next", () => {
     const world = new World();
     world.run(100);
