@@ -10,14 +10,9 @@
 
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertGreater } from "@std/assert";
-import { runtime } from "../support/contract.ts";
 import { Random } from "../support/random.ts";
 import { type Cut, type Side, World } from "../support/world.ts";
-
-const SIDES: readonly Side[] = ["client", "server"];
-const BEAT = { heartbeat: { interval: 100, multiplier: 3, minimumInterval: 10 } };
-/** One in so many runs of the full product: all on one runtime, a sample on the others. */
-const SAMPLE = runtime === "node" ? 1 : 16;
+import { BEAT, type Conversation, cutAt, measure, SAMPLE, SIDES } from "./cutting.ts";
 
 function text(name: string, size: number): string {
   return name.padEnd(size, ".").slice(0, size);
@@ -29,7 +24,7 @@ interface Script {
   readonly span: number;
 }
 
-const SHORT: Script = {
+const SHORT: Conversation = talk({
   steps: [
     [20, "client", ""],
     [20, "client", "?"],
@@ -42,9 +37,9 @@ const SHORT: Script = {
     [90, "server", text("b3", 60)],
   ],
   span: 120,
-};
+});
 
-const LONG: Script = {
+const LONG: Conversation = talk({
   steps: [
     [20, "client", text("a0", 16_384)],
     [20, "server", text("b0 late", 16_385)],
@@ -55,7 +50,15 @@ const LONG: Script = {
     [60, "server", "!"],
   ],
   span: 300,
-};
+});
+
+/** The conversation of a script. */
+function talk(script: Script): Conversation {
+  return (piece, seed) => {
+    const world = begin(script, piece, seed);
+    return { world, check: (name) => check(world, script, name) };
+  };
+}
 
 function begin(script: Script, piece: number, seed: number): World {
   const world = new World(BEAT, BEAT, seed, piece);
@@ -105,47 +108,13 @@ function check(world: World, script: Script, name: string): void {
   assertEquals([near.lost, far.lost, world.over, held], [[], [], [], 0], name);
 }
 
-/** How many bytes reach each side over a dial. */
-function measure(
-  script: Script,
-  piece: number,
-  seed: number,
-  dial: number,
-  cuts: Cut[] = [],
-): Record<Side, number> {
-  const world = begin(script, piece, seed);
-  world.cuts.push(...cuts);
-  const bytes = { client: 0, server: 0 };
-  world.onBytes = (end, got) => {
-    if (end.dial === dial) bytes[end.side] += got.length;
-  };
-  check(world, script, "measure");
-  return bytes;
-}
-
 const known = new Map<string, Record<Side, number>>();
 
-function measured(script: Script, piece: number): Record<Side, number> {
-  const key = `${script.span} ${piece}`;
-  const before = known.get(key) ?? measure(script, piece, 1, 1);
+function measured(conversation: Conversation, piece: number): Record<Side, number> {
+  const key = `${conversation === SHORT} ${piece}`;
+  const before = known.get(key) ?? measure(conversation, piece, 1, 1);
   known.set(key, before);
   return before;
-}
-
-/** Runs the script with these cuts. Returns the dials that it took. */
-function cutAt(script: Script, piece: number, seed: number, cuts: readonly Cut[]): number {
-  const world = begin(script, piece, seed);
-  world.cuts.push(...cuts);
-  const where = cuts.map((c) =>
-    `dial ${c.dial} at ${c.offset} to the ${c.side}${c.silent ? ", silent" : ""}`
-  );
-  const name = `pieces of ${piece}, seed ${seed}: ${where.join("; ")}`;
-  try {
-    check(world, script, name);
-  } catch (error) {
-    throw new Error(`${name}: ${(error as Error).message}`, { cause: error });
-  }
-  return world.dials;
 }
 
 describe("a session over a connection that is cut", () => {

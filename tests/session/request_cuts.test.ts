@@ -10,15 +10,10 @@
 import { describe, it } from "node:test";
 import { assertEquals, assertGreater } from "@std/assert";
 import { Asking } from "../support/asking.ts";
-import { runtime } from "../support/contract.ts";
 import { Random } from "../support/random.ts";
 import { text } from "../support/talk.ts";
 import { type Cut, type Side, World } from "../support/world.ts";
-
-const SIDES: readonly Side[] = ["client", "server"];
-const BEAT = { heartbeat: { interval: 100, multiplier: 3, minimumInterval: 10 } };
-/** One in so many runs of the full product: all on one runtime, a sample on the others. */
-const SAMPLE = runtime === "node" ? 1 : 16;
+import { BEAT, type Conversation, cutAt, measure, SAMPLE, SIDES } from "./cutting.ts";
 
 type Deed = "send" | "ask" | "cancel";
 
@@ -28,7 +23,7 @@ interface Script {
   readonly span: number;
 }
 
-const SHORT: Script = {
+const SHORT: Conversation = talk({
   steps: [
     [20, "client", "send", "m0"],
     [20, "client", "ask", "q0"],
@@ -45,9 +40,9 @@ const SHORT: Script = {
     [70, "client", "send", "m2"],
   ],
   span: 130,
-};
+});
 
-const LONG: Script = {
+const LONG: Conversation = talk({
   steps: [
     [20, "client", "send", text("m0", 40_000)],
     [20, "client", "ask", text("q0", 20_000)],
@@ -61,7 +56,15 @@ const LONG: Script = {
     [60, "server", "send", "n1"],
   ],
   span: 300,
-};
+});
+
+/** The conversation of a script. */
+function talk(script: Script): Conversation {
+  return (piece, seed) => {
+    const { world, asking } = begin(script, piece, seed);
+    return { world, check: (name) => check(world, asking, script, name) };
+  };
+}
 
 function begin(script: Script, piece: number, seed: number): { world: World; asking: Asking } {
   const world = new World(BEAT, BEAT, seed, piece);
@@ -136,40 +139,6 @@ function check(world: World, asking: Asking, script: Script, name: string): void
       assertEquals([processedInOrder, last], [accepted, accepted], name);
     }
   }
-}
-
-/** How many bytes reach each side over a dial. */
-function measure(
-  script: Script,
-  piece: number,
-  seed: number,
-  dial: number,
-  cuts: Cut[] = [],
-): Record<Side, number> {
-  const { world, asking } = begin(script, piece, seed);
-  world.cuts.push(...cuts);
-  const bytes = { client: 0, server: 0 };
-  world.onBytes = (end, got) => {
-    if (end.dial === dial) bytes[end.side] += got.length;
-  };
-  check(world, asking, script, "measure");
-  return bytes;
-}
-
-/** Runs the script with these cuts. Returns the dials that it took. */
-function cutAt(script: Script, piece: number, seed: number, cuts: readonly Cut[]): number {
-  const { world, asking } = begin(script, piece, seed);
-  world.cuts.push(...cuts);
-  const where = cuts.map((c) =>
-    `dial ${c.dial} at ${c.offset} to the ${c.side}${c.silent ? ", silent" : ""}`
-  );
-  const name = `pieces of ${piece}, seed ${seed}: ${where.join("; ")}`;
-  try {
-    check(world, asking, script, name);
-  } catch (error) {
-    throw new Error(`${name}: ${(error as Error).message}`, { cause: error });
-  }
-  return world.dials;
 }
 
 describe("requests over a connection that is cut", () => {
