@@ -133,8 +133,8 @@ export class Client {
     this.#live = false;
     this.#replacement.begins();
     this.#redial.begunAt = this.#now;
-    const options = { ...this.#connectionOptions, handshakeTimeout: this.#redial.handshakeTimeout };
-    this.#current = converse("client", options, this.#environment, now, carried);
+    this.#connectionOptions = this.#redial.patient(this.#connectionOptions);
+    this.#current = converse("client", this.#connectionOptions, this.#environment, now, carried);
     this.#wall.tell(this.#current);
     this.#out.dirty.push(this.#current);
     return this.#current;

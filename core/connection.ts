@@ -79,8 +79,8 @@ export class Connection implements Conversation {
     if (role === "client") {
       this.#link.preface();
       const fresh = nonce(environment);
-      const session = carried === null ? {} : sessionHello(this.#link, carried.dial, fresh);
-      const parameters = { ...offer(resolved, ownTerms(resolved)), ...session };
+      const parameters = offer(resolved, ownTerms(resolved));
+      if (carried !== null) sessionHello(this.#link, carried.dial, fresh, parameters);
       this.#link.write({ kind: "hello", nonce: fresh, parameters });
     }
   }
@@ -337,8 +337,8 @@ export class Connection implements Conversation {
     link.preface();
     if (admission?.resumed) resumeAt(link, hello);
     link.resumed = admission?.known ?? false;
-    const session = admission === undefined ? {} : sessionWelcome(admission);
-    const parameters = { ...offer(link.options, terms), ...session };
+    const parameters = offer(link.options, terms);
+    if (admission !== undefined) sessionWelcome(admission, parameters);
     link.write({ kind: "welcome", nonce: nonce(link.environment), parameters });
     link.phase = "welcomed";
   }

@@ -34,9 +34,14 @@ export function ownTerms(options: ResolvedConnection, minimumInterval?: number):
 }
 
 /** The parameters of this side's HELLO or WELCOME. */
-export function offer(options: ResolvedConnection, terms: Terms): Parameters {
+export function offer(
+  options: ResolvedConnection,
+  { desiredTx, requiredRx, multiplier }: Terms,
+): Parameters {
   return {
-    ...terms,
+    desiredTx,
+    requiredRx,
+    multiplier,
     maxMessage: options.maxMessage,
     credit: options.window,
     integrity: Integrity.CRC,

@@ -13,7 +13,7 @@ import type { Conversation } from "./conversation.ts";
 import { type Environment, uniform } from "./environment.ts";
 import { HeartwireError } from "./errors.ts";
 import type { Agreement, CloseReason, DialFailure } from "./events.ts";
-import type { ResolvedClient } from "./options.ts";
+import type { ConnectionOptions, ResolvedClient } from "./options.ts";
 import { type Micros, NEVER, toMicros, toMillis } from "./time.ts";
 
 /**
@@ -74,6 +74,12 @@ export class Redial {
     let time = toMillis(Math.max(LEAST_HANDSHAKE, this.detection, SLOWEST_TIMES * this.slowest));
     for (let i = 0; i < this.unanswered && time < handshakeTimeout; i++) time *= 2;
     return Math.min(handshakeTimeout, time);
+  }
+
+  /** Options with that; the very same ones if they have it, for by these it is known that they were checked. */
+  patient(options: ConnectionOptions): ConnectionOptions {
+    const { handshakeTimeout } = this;
+    return options.handshakeTimeout === handshakeTimeout ? options : { ...options, handshakeTimeout };
   }
 
   /** Whether the present connection, which is open, has lived for a while. */

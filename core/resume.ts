@@ -74,30 +74,48 @@ export class StandIn extends SessionState {
   }
 }
 
-/** What a client's HELLO says of its session. */
-export function sessionHello(link: Link, dial: Dial, nonce: Uint8Array): Parameters {
-  const asks: Parameters = { instance: dial.instance, generation: dial.generation };
+/** Adds to a client's HELLO what it says of its session. */
+export function sessionHello(link: Link, dial: Dial, nonce: Uint8Array, hello: Parameters): void {
+  hello.instance = dial.instance;
+  hello.generation = dial.generation;
   const standIn = link.session instanceof StandIn ? link.session : null;
   const session = standIn?.session ?? link.session;
-  if (session === null || session.grant === null) return asks;
+  if (session === null || session.grant === null) return;
   const { positions, grant, inbound } = session;
   const { generation } = dial;
-  const proof = resumeProof(
+  hello.proof = resumeProof(
     link.environment,
     grant.secret,
     { session: grant.id, generation, ...positions },
     nonce,
   );
-  const credit = standIn?.credit ?? inbound.resume();
-  return { ...asks, ...positions, session: grant.id, proof, freshOnLoss: standIn === null, credit };
+  hello.session = grant.id;
+  hello.freshOnLoss = standIn === null;
+  hello.credit = standIn?.credit ?? inbound.resume();
+  tell(positions, hello);
 }
 
-/** What a server's WELCOME says of a session that it admitted. */
-export function sessionWelcome({ state, resumed, previous }: Admission): Parameters {
+/** Adds to a server's WELCOME what it says of a session that it admitted. */
+export function sessionWelcome({ state, resumed, previous }: Admission, welcome: Parameters): void {
   const grant = state.grant!;
-  const common = { session: grant.id, epoch: grant.epoch, resumable: true, resumed };
-  if (resumed) return { ...common, ...state.positions, credit: state.inbound.resume() };
-  return { ...common, secret: grant.secret, ...(previous ?? {}) };
+  welcome.session = grant.id;
+  welcome.epoch = grant.epoch;
+  welcome.resumable = true;
+  welcome.resumed = resumed;
+  if (resumed) {
+    tell(state.positions, welcome);
+    welcome.credit = state.inbound.resume();
+    return;
+  }
+  welcome.secret = grant.secret;
+  if (previous !== null) tell(previous, welcome);
+}
+
+function tell({ received, firstRetained, sent, processed }: Positions, parameters: Parameters): void {
+  parameters.received = received;
+  parameters.firstRetained = firstRetained;
+  parameters.sent = sent;
+  parameters.processed = processed;
 }
 
 /** From now on this connection carries another session, whose positions the handshake tells. */
