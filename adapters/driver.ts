@@ -58,7 +58,7 @@ const QUIET = 4;
 /** ... but no longer than so many: bytes on their way are better than bytes in a heap. */
 const PATIENCE = 256;
 
-/** Its reactions are microtasks. Node's `queueMicrotask` makes an object to trace each by: five of them cost a fifth of a turn. */
+/** Its reactions are microtasks. Node's `queueMicrotask` makes an object to trace each by: five of them cost a tenth of a turn. */
 const NOW = Promise.resolve();
 
 /** A machine that is held leaves more than this with the kernel, bytes. */

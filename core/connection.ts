@@ -27,8 +27,7 @@ import { notOpen } from "./messages.ts";
 import { type ConnectionOptions, resolveConnection } from "./options.ts";
 import type { Phase, Role } from "./phases.ts";
 import { Receiver, unacceptable } from "./receive.ts";
-import { type Admission, type Carried, carry, catchUp } from "./resume.ts";
-import { resumeAt, sessionHello, sessionWelcome } from "./resume.ts";
+import * as resume from "./resume.ts";
 import type { ConnectionStats } from "./stats.ts";
 import { connectionStats } from "./measured.ts";
 import { changedTerms, type HeartbeatTerms } from "./terms.ts";
@@ -61,7 +60,7 @@ export class Connection implements Conversation {
     options: ConnectionOptions,
     environment: Environment,
     now: number,
-    carried: Carried | null = null,
+    carried: resume.Carried | null = null,
     from?: Connection,
     copies?: Copies,
   ) {
@@ -80,7 +79,7 @@ export class Connection implements Conversation {
       this.#link.preface();
       const fresh = nonce(environment);
       const parameters = offer(resolved, ownTerms(resolved));
-      if (carried !== null) sessionHello(this.#link, carried.dial, fresh, parameters);
+      if (carried !== null) resume.sessionHello(this.#link, carried.dial, fresh, parameters);
       this.#link.write({ kind: "hello", nonce: fresh, parameters });
     }
   }
@@ -324,21 +323,21 @@ export class Connection implements Conversation {
    * @param minimumInterval the shortest interval at which this client may beat, ms; default the option
    * @param admission the session that it gets; default none
    */
-  accept(now: number, minimumInterval?: number, admission?: Admission): void {
+  accept(now: number, minimumInterval?: number, admission?: resume.Admission): void {
     const link = this.#enter(now);
     if (link.hello === null) return;
     const terms = ownTerms(link.options, minimumInterval);
     const hello = link.hello.parameters;
-    if (admission !== undefined) carry(link, admission.state);
+    if (admission !== undefined) resume.carry(link, admission.state);
     if (!link.converse(hello, terms)) {
       return this.reject("HEARTBEAT_UNACCEPTABLE", 0, unacceptable(link), now);
     }
     link.hello = null;
     link.preface();
-    if (admission?.resumed) resumeAt(link, hello);
+    if (admission?.resumed) resume.resumeAt(link, hello);
     link.resumed = admission?.known ?? false;
     const parameters = offer(link.options, terms);
-    if (admission !== undefined) sessionWelcome(admission, parameters);
+    if (admission !== undefined) resume.sessionWelcome(admission, parameters);
     link.write({ kind: "welcome", nonce: nonce(link.environment), parameters });
     link.phase = "welcomed";
   }
@@ -366,7 +365,7 @@ export class Connection implements Conversation {
   /** Client: it was held, and goes on with its session, of which something may have changed meanwhile. */
   goesOn(now: number): void {
     const link = this.#enter(now);
-    if (link.conversing) catchUp(link);
+    if (link.conversing) resume.catchUp(link);
   }
 
   /** Whether the application has yet to finish messages, or to answer requests. */

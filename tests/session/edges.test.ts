@@ -5,6 +5,7 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertGreater, assertThrows } from "@std/assert";
 import { HeartwireError } from "../../core/errors.ts";
+import { hello, join, ping, preface } from "../support/crafted.ts";
 import { World } from "../support/world.ts";
 
 /** Room for four messages of a thousand bytes and not a fifth. */
@@ -180,6 +181,35 @@ describe("between two connections", () => {
 });
 
 describe("a session that is over", () => {
+  it("at a server that has no room for another is told as lost, and the connection goes on without one", () => {
+    const world = new World({}, { maxSessions: 1 });
+    world.run(100);
+    world.far.consumes = false;
+    world.post("client", "left");
+    world.run(100);
+    world.reachable = false;
+    world.restart();
+    const { connection } = world.stranger(); // it leaves a session behind
+    const instance = new Uint8Array(16).fill(9);
+    for (const bytes of [join(preface(), hello({ instance, generation: 1 })), ping(1)]) {
+      connection.receive(bytes, world.now);
+      world.server.settle(connection, world.now);
+      world.settle();
+    }
+    connection.transportFailed(null, world.now);
+    world.server.settle(connection, world.now);
+    world.settle();
+    assertEquals(world.server.stats().sessions!.detached, 1);
+    world.reachable = true;
+    world.run(2_000);
+    assertEquals(world.near.lost.flat().map(({ bytes }) => new TextDecoder().decode(bytes)), ["left"]);
+    assertEquals(world.client.session!.resumable, false);
+    assertEquals(world.send("client", "after"), "accepted");
+    world.run(100);
+    assertEquals(world.far.messages.at(-1), "after");
+    assertEquals(world.server.stats().sessions!.detached, 1);
+  });
+
   it("takes no message into nowhere at a server", () => {
     const world = new World({}, { resumeWindow: 1_000 });
     world.run(100);
