@@ -46,8 +46,10 @@ describe("servers that share a store", () => {
       if (i % 20 !== 19) continue;
       await eventually("there is a connection", () => session.state === "live");
       await pause(random.between(0, 5));
+      // It may be back before anybody looks, so connections are counted.
+      const { conversations } = session.stats();
       for (const proxy of proxies) proxy.cut();
-      await eventually("it is gone", () => session.state !== "live");
+      await eventually("it is on another connection", () => session.stats().conversations > conversations);
     }
     await eventually("all answers are there", () => got.length >= 300);
     await pause(20);
