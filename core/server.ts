@@ -297,11 +297,12 @@ export class Server {
 
   /** When `handleTimeout` wants to be called, ms. May be early. */
   deadline(): number {
-    let next = this.#entries.size === 0 ? Infinity : Math.min(this.#deadlines.next(), this.#wall.due);
-    if (this.#sessions !== null) next = Math.min(next, toMillis(this.#sessions.deadline()));
-    if (this.#keeper !== null) {
-      next = Math.min(next, toMillis(this.#keeper.deadline()), toMillis(this.#leaveAt));
+    let next = Infinity;
+    if (this.#entries.size > 0) {
+      next = Math.min(this.#deadlines.next(), this.#wall.due, toMillis(this.#leaveAt));
     }
+    if (this.#sessions !== null) next = Math.min(next, toMillis(this.#sessions.deadline()));
+    if (this.#keeper !== null) next = Math.min(next, toMillis(this.#keeper.deadline()));
     return this.#budget === null ? next : Math.min(next, toMillis(this.#budget.deadline()));
   }
 

@@ -78,6 +78,7 @@ const scenarios = [
   "found dead",
   "closed with a ping's timeout pending",
   "a server with a signal, never used",
+  "closed, with a store behind the server",
   "sends and pings that nobody awaits, and the end",
 ];
 

@@ -9,6 +9,7 @@
 
 import process from "node:process";
 import type { Session } from "../../../adapters/api.ts";
+import { MemoryStore } from "../../../adapters/store.ts";
 import {
   codeOf,
   connect,
@@ -80,6 +81,14 @@ const SCENARIOS: Record<string, () => Promise<unknown>> = {
   async "a server with a signal, never used"() {
     const server = await listen("127.0.0.1:0", echo, { signal: new AbortController().signal });
     await pause(10);
+    await server.close();
+  },
+  async "closed, with a store behind the server"() {
+    const server = await listen("127.0.0.1:0", echo, { store: new MemoryStore() });
+    const session = await connect(server.address, { reconnect: true });
+    await session.send("x");
+    await nextText(session);
+    await session.close();
     await server.close();
   },
   async "sends and pings that nobody awaits, and the end"() {
