@@ -191,7 +191,7 @@ export class Driver<M extends Machine<E>, E> {
 
   /** Calls back at a time, once, unless the function it returns is called first. */
   at(time: number, callback: () => void): () => void {
-    const alarm: Alarm = { at: Infinity, index: -1, callback };
+    const alarm: Alarm = { index: -1, callback };
     this.#alarms.update(alarm, time);
     this.#schedule();
     return () => {

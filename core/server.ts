@@ -133,7 +133,6 @@ export class Server {
       dirty: false,
       seat: null,
       held: null,
-      at: Infinity,
       index: -1,
     };
     this.#entries.set(connection, entry);
@@ -384,7 +383,7 @@ export class Server {
     for (const entry of this.#entries.values()) {
       const connection = copyOf(entry.connection, environment, copies);
       const held = entry.held && copy.#sessions!.copyOf(entry.held, environment, copies);
-      const next = { ...entry, connection, held, dirty: false, at: Infinity, index: -1 };
+      const next = { ...entry, connection, held, dirty: false, index: -1 };
       copy.#entries.set(connection, next);
       copy.#deadlines.update(next, connection.deadline());
     }

@@ -24,7 +24,7 @@ function entries(count: number, period: number): { heap: Deadlines<Entry>; all: 
   const heap = new Deadlines<Entry>();
   const all = Array.from({ length: count }, (_, at): Entry => {
     const deadline = period * (1 + at / count);
-    return { deadline, at: Infinity, index: -1 };
+    return { deadline, index: -1 };
   });
   for (const entry of all) heap.update(entry, entry.deadline);
   return { heap, all };

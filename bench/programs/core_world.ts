@@ -51,7 +51,7 @@ export class CoreWorld {
   connect(now: number): Pair {
     const client = new Client(this.#options, this.#environment);
     client.observeWall(WALL + now, now);
-    const pair: Pair = { client, here: null, there: null, at: Infinity, index: -1 };
+    const pair: Pair = { client, here: null, there: null, index: -1 };
     client.start(now);
     this.dial(pair, now);
     this.pairs.push(pair);

@@ -1,11 +1,14 @@
 /**
  * Puts the chunks of one message after another together again.
  *
- * Rules: what is held grows with bytes that came, never with bytes announced, and stays below twice that; a message of one chunk costs
- * nothing, for it never comes here.
+ * Rules: what is held grows with bytes that came, never with bytes announced: at most four times its first chunk, then twice what came; a message of
+ * one chunk costs nothing, for it never comes here. What is handed out is at least half of the memory that it keeps.
  *
  * @module
  */
+
+/** Room for so many chunks like the first: those of 64 KiB are put together without a second allocation. */
+const CHUNKS_AT_FIRST = 4;
 
 /** One lane of chunks: those of two messages never mix in it. */
 export class Reassembly {
@@ -37,8 +40,9 @@ export class Reassembly {
   append(payload: Uint8Array): void {
     const length = this.length + payload.length;
     if (this.#parts === null || this.#parts.length < length) {
-      // Doubling: what is copied stays below twice what came, what is held below twice what is needed.
-      const grown = new Uint8Array(Math.min(Math.max(2 * length, 1_024), Math.max(this.#most, length)));
+      // Doubling: what is copied stays below twice what came.
+      const wanted = this.#parts === null ? CHUNKS_AT_FIRST * length : 2 * length;
+      const grown = new Uint8Array(Math.min(Math.max(wanted, 1_024), Math.max(this.#most, length)));
       if (this.#parts !== null) grown.set(this.#parts.subarray(0, this.length));
       this.#parts = grown;
     }
@@ -48,7 +52,9 @@ export class Reassembly {
 
   /** It is whole: its bytes, which are the caller's from now on. */
   end(): Uint8Array {
-    const message = this.#parts!.subarray(0, this.length);
+    const { length } = this;
+    const parts = this.#parts!;
+    const message = 2 * length < parts.length ? parts.slice(0, length) : parts.subarray(0, length);
     this.drop();
     this.begun = false;
     return message;

@@ -60,7 +60,6 @@ export interface Pumps {
 
 /** The writes of one session. */
 export class Pump implements Timed {
-  at: number = Infinity;
   index: number = -1;
   readonly session: string;
   readonly state: SessionState;

@@ -114,7 +114,6 @@ export class SessionTable {
       chunks: [],
       bytes: SESSION_COST,
       until: Infinity,
-      at: Infinity,
       index: -1,
     };
     this.#rows.set(session, created);

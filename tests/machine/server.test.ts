@@ -189,7 +189,7 @@ describe("deadlines", () => {
     });
     fc.assert(fc.property(fc.array(change, { maxLength: 200 }), (changes) => {
       const heap = new Deadlines<Timed & { real: number }>();
-      const items = Array.from({ length: 16 }, () => ({ at: Infinity, index: -1, real: Infinity }));
+      const items = Array.from({ length: 16 }, () => ({ index: -1, real: Infinity }));
       for (const { item, at, kind } of changes) {
         const target = items[item]!;
         if (kind === "update") {
