@@ -1,15 +1,18 @@
 /**
  * A message as applications get it.
  *
- * Rule: bytes that are kept are copied. A view of 16 bytes would hold on to the 64 KiB that the runtime read (512 KiB on
- * Bun), and on Deno to a buffer that the next read overwrites.
+ * Rule: bytes that are kept are copied, unless core has done so. A view of 16 bytes would hold on to the 64 KiB that the runtime read (512 KiB on
+ * Bun), and on Deno to a buffer that the next read overwrites; core copies short messages that came together by 8 KiB.
  *
  * @module
  */
 
 /** What the peer said: a message, a request, or the answer to one. */
 export interface Payload {
-  /** The bytes; they belong to whoever got them. */
+  /**
+   * The bytes; they belong to whoever got them. They may be a part of a longer buffer, of up to 8 KiB: `bytes.slice()` is a copy of their own for
+   * whoever keeps a few of many, hands `bytes.buffer` on or transfers it to a worker.
+   */
   readonly bytes: Uint8Array;
   /** The bytes as UTF-8; what is not valid becomes U+FFFD. */
   text(): string;

@@ -125,7 +125,7 @@ export class Link {
     this.environment = environment;
     this.phase = role === "client" ? "greeting" : "listening";
     this.now = now;
-    this.decoder = new Decoder(environment);
+    this.decoder = new Decoder(environment, true);
     this.session = session;
     this.inbound = session?.inbound ?? new Inbound(options.maxMessage, options.window);
     this.outbound = session?.outbound ?? new Outbound(environment, options.sendBuffer);

@@ -83,7 +83,7 @@ export class Receiver implements FrameSink {
     const bytes = inbound.message;
     if (bytes === null) return;
     link.counters.messagesReceived++;
-    const owned = bytes !== payload;
+    const owned = bytes !== payload || link.decoder.owned;
     link.events.push({ type: "message", bytes, position: inbound.received, owned, volatile: false });
   }
 
@@ -96,7 +96,8 @@ export class Receiver implements FrameSink {
     }
     link.counters.messagesReceived++;
     const position = inbound.received;
-    link.emit({ type: "message", bytes: payload, position, owned: false, volatile: true });
+    const { owned } = link.decoder;
+    link.emit({ type: "message", bytes: payload, position, owned, volatile: true });
   }
 
   #wrongChunk(wrong: Code, sequence: number, size: number): void {
@@ -124,7 +125,7 @@ export class Receiver implements FrameSink {
       requests.refuse(arrived.id);
       return tellBusy(link);
     }
-    link.emit({ type: "request", ...arrived, bytes, owned: bytes !== payload });
+    link.emit({ type: "request", ...arrived, bytes, owned: bytes !== payload || link.decoder.owned });
   }
 
   reply(flags: number, sequence: number, id: number, status: number, payload: Uint8Array): void {
@@ -141,7 +142,8 @@ export class Receiver implements FrameSink {
     const bytes = inbound.message;
     if (bytes === null) return;
     const replied = requests.replied();
-    if (replied !== null) link.emit({ type: "reply", ...replied, bytes, owned: bytes !== payload });
+    const owned = bytes !== payload || link.decoder.owned;
+    if (replied !== null) link.emit({ type: "reply", ...replied, bytes, owned });
   }
 
   #cancel({ sequence, id }: CancelFrame): void {

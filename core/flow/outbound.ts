@@ -16,6 +16,7 @@
 import type { Environment } from "../environment.ts";
 import type { Micros } from "../time.ts";
 import { ByteQueue } from "../wire/bytes.ts";
+import { wordsOf } from "../wire/crc32.ts";
 import { seal, writeCancel } from "../wire/encoder.ts";
 import { CHUNK_COST, FrameType, MAX_UNACKNOWLEDGED } from "../wire/registry.ts";
 import { Answers } from "./answers.ts";
@@ -223,6 +224,7 @@ export class Outbound {
     const source = again ? null : ahead ? answers!.queue : this.#queue;
     const view = again ? kept!.peek() : source!.peek();
     if (view === null) return null;
+    const words = again ? null : wordsOf(view);
     let end = 0;
     let batch = BATCH;
     while (end < view.length) {
@@ -240,7 +242,7 @@ export class Outbound {
         batch = end + BATCH;
       }
       if (!again) {
-        seal(this.#environment, view, end, typeAt, next, this.sent);
+        seal(this.#environment, view, end, typeAt, next, this.sent, words);
         if (ahead) answers!.leaves(this.sent);
       }
       this.#cost = cost;
@@ -419,11 +421,7 @@ export class Outbound {
     copy.#taken = this.#taken;
     copy.#carried = this.#carried;
     copy.#answers = this.#answers?.clone() ?? null;
-    copy.#source = this.#source === null
-      ? null
-      : this.#source === this.#queue
-      ? copy.#queue
-      : copy.#answers!.queue;
+    copy.#source = this.#source && (this.#source === this.#queue ? copy.#queue : copy.#answers!.queue);
     return copy;
   }
 

@@ -12,6 +12,7 @@
  */
 
 import { HeartwireError } from "../errors.ts";
+import { wordsOf } from "./crc32.ts";
 
 /** The least slab, bytes: ten heartbeats of 24. */
 const LEAST_SLAB = 256;
@@ -48,6 +49,7 @@ export class ByteQueue {
   /** Bytes committed and not yet taken. */
   pending = 0;
 
+  #words: DataView | null = null;
   /** Where the pending bytes of the first slab begin. */
   #from = 0;
   /** Slabs that are full and not yet taken, oldest first, each cut to what was committed. */
@@ -62,6 +64,11 @@ export class ByteQueue {
     let sum = this.bytes.length;
     for (const slab of this.#full) sum += slab.buffer.byteLength;
     return sum;
+  }
+
+  /** The view to sum up what was written to `bytes`; null while that is small. */
+  get words(): DataView | null {
+    return this.#words ??= wordsOf(this.bytes);
   }
 
   /** Makes sure that `count` bytes can be written from `at` on. `bytes` and `at` may change. */
@@ -80,6 +87,7 @@ export class ByteQueue {
     const slab = Math.max(count, Math.min(wanted, GREATEST_SLAB));
     // Long frames of one size fill a slab to its end: what a session keeps then takes no more memory than it counts.
     this.bytes = new Uint8Array(count < LONG_FRAME ? slab : slab - slab % count);
+    this.#words = null;
     this.at = 0;
   }
 
@@ -122,6 +130,7 @@ export class ByteQueue {
 
   #release(): void {
     this.bytes = NOTHING;
+    this.#words = null;
     this.at = 0;
     this.#from = 0;
   }

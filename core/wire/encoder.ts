@@ -172,7 +172,9 @@ export function writeCancel(out: ByteQueue, id: number): void {
   out.commit(1 + length);
 }
 
-/** Fills in what a chunk at `bytes[from..end)` lacks; `typeAt` is where its type stands. `sequence` may be the whole position. */
+/**
+ * Fills in what a chunk at `bytes[from..end)` lacks; `typeAt` is where its type stands. `sequence` may be the whole position. `words`: see `checksum`.
+ */
 export function seal(
   environment: Environment,
   bytes: Uint8Array,
@@ -180,11 +182,12 @@ export function seal(
   typeAt: number,
   end: number,
   sequence: number,
+  words: DataView | null = null,
 ): void {
   bytes[typeAt + 1] = sequence >>> 8;
   bytes[typeAt + 2] = sequence;
   const trailer = end - CRC_BYTES;
-  writeUint32(bytes, trailer, checksum(environment, bytes, from, trailer, 0));
+  writeUint32(bytes, trailer, checksum(environment, bytes, from, trailer, 0, words));
 }
 
 /** Writes a whole DATA frame: {@link writeChunk} and {@link seal} in one. `flags` are FIRST and LAST. */
@@ -216,7 +219,7 @@ export function writeVolatile(out: ByteQueue, environment: Environment, payload:
     bytes.set(payload, at);
     at += size;
   }
-  finish(out, from, at, checksum(environment, bytes, from, at, 0));
+  finish(out, from, at, checksum(environment, bytes, from, at, 0, out.words));
 }
 
 /** Collects the body of a rarely sent frame. */

@@ -93,20 +93,42 @@ export function seenFrame({ kind, ...fields }: AnyFrame): Seen {
   return { frame: kind, ...plain(fields) as Record<string, unknown> };
 }
 
-/** Notes what it gets; checks at the end of each push that what was lent has not changed. */
+interface Given {
+  readonly view: Uint8Array;
+  readonly copy: string;
+}
+
+function intact(given: readonly Given[]): boolean {
+  return given.every(({ view, copy }) => hex(view) === copy);
+}
+
+/** Notes what it gets; checks at the end of each push that what was lent has not changed, and at the end what it was given to keep. */
 export class Collector implements FrameSink {
   readonly seen: Seen[] = [];
-  readonly #lent: { view: Uint8Array; copy: string }[] = [];
+  /** Payloads that were its own. */
+  readonly kept: Given[] = [];
+  readonly #lent: Given[] = [];
+  readonly #owns: () => boolean;
+
+  /** `owns`: whether the payload that is given is its own. */
+  constructor(owns: () => boolean = () => false) {
+    this.#owns = owns;
+  }
 
   #lend(view: Uint8Array): string {
     const copy = hex(view);
-    this.#lent.push({ view, copy });
+    (this.#owns() ? this.kept : this.#lent).push({ view, copy });
     return copy;
   }
 
-  /** Whether every payload given since the last call is still what it was. */
+  /** Whether every payload lent since the last call is still what it was. */
   loansIntact(): boolean {
-    return this.#lent.splice(0).every(({ view, copy }) => hex(view) === copy);
+    return intact(this.#lent.splice(0));
+  }
+
+  /** Whether what it owns is. */
+  keptIntact(): boolean {
+    return intact(this.kept);
   }
 
   preface(lowest: number, highest: number): void {
@@ -175,6 +197,8 @@ export interface Outcome {
   readonly heldBytes: number;
   /** The decoder's canonical state. */
   readonly key: string;
+  /** Payloads that were given to be kept. */
+  readonly kept: number;
 }
 
 /** Gives a stream in pieces, each in memory that is overwritten when the next one comes, as runtimes do. */
@@ -182,10 +206,11 @@ export function decode(
   pieces: Iterable<Uint8Array>,
   environment = NATIVE,
   frameLimit = FRAME_LIMIT,
+  copies = false,
 ): Outcome {
-  const decoder = new Decoder(environment);
+  const decoder = new Decoder(environment, copies);
   decoder.frameLimit = frameLimit;
-  const sink = new Collector();
+  const sink = new Collector(() => decoder.owned);
   let fault: Fault | null = null;
   for (const piece of pieces) {
     const chunk = piece.slice();
@@ -195,7 +220,9 @@ export function decode(
     if (found !== null && fault !== null) throw new Error("a second fault");
     fault ??= found;
   }
+  if (!sink.keptIntact()) throw new Error("a payload that is the sink's changed");
   return {
+    kept: sink.kept.length,
     seen: sink.seen,
     fault,
     foreign: decoder.foreign,

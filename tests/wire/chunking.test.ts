@@ -2,7 +2,7 @@
 
 import { Buffer } from "node:buffer";
 import { test } from "node:test";
-import { assert, assertEquals, assertLessOrEqual } from "@std/assert";
+import { assert, assertEquals, assertGreater, assertLessOrEqual } from "@std/assert";
 import fc from "fast-check";
 import { Decoder } from "../../core/wire/decoder.ts";
 import { FRAME_LIMIT } from "../../core/wire/registry.ts";
@@ -32,6 +32,9 @@ function sameHoweverCut(stream: Uint8Array, sizes: readonly number[]): void {
   const whole = essence(decode([stream]));
   assertEquals(essence(decode(cut(stream, sizes))), whole);
   assertEquals(essence(decode(cut(stream, [1]))), whole);
+  for (const pieces of [[stream], cut(stream, sizes)]) {
+    assertEquals(essence(decode(pieces, NATIVE, FRAME_LIMIT, true)), whole);
+  }
 }
 
 const valid = fc.array(samples, { minLength: 1, maxLength: 8 })
@@ -78,6 +81,57 @@ test("property: random streams", () => {
 
 test("property: streams whose trailers are right and whose bodies are not", () => {
   fc.assert(fc.property(repaired, cuts, sameHoweverCut), { numRuns: 500 });
+});
+
+test("property: long streams, of which a decoder that copies gives the short payloads away for good", () => {
+  const sizes = fc.array(fc.oneof(fc.nat(100), fc.nat(2_100), fc.constantFrom(8_180, 16_384)), {
+    minLength: 20,
+    maxLength: 60,
+  });
+  const between = fc.constantFrom("", "ack", "skipped");
+  let kept = 0;
+  let all = 0;
+  fc.assert(
+    fc.property(sizes, between, cuts, (list, other, places) => {
+      const more = other === ""
+        ? []
+        : [other === "ack" ? rawFrame(0x10, Uint8Array.of(1, 1)) : rawFrame(0xff, new Uint8Array(3))];
+      const frames = list.map((size, at) =>
+        rawFrame(0x43, Uint8Array.of(0, at, ...new Uint8Array(size).fill(at)))
+      );
+      const stream = join(preface, ...frames.flatMap((frame) => [frame, ...more]));
+      const whole = essence(decode([stream]));
+      for (const pieces of [[stream], cut(stream, [65_536]), cut(stream, places.map((size) => 97 * size))]) {
+        const outcome = decode(pieces, NATIVE, FRAME_LIMIT, true);
+        assertEquals(essence(outcome), whole);
+        kept += outcome.kept;
+        all += list.length;
+      }
+    }),
+    { numRuns: 60 },
+  );
+  assertGreater(kept, all / 4);
+});
+
+test("what is copied together is a few KiB, and what is copied twice a part of what came", () => {
+  const short = rawFrame(0x43, new Uint8Array(2 + 20));
+  for (const long of [0, 2_030, 8_180, 16_384]) {
+    const pair = long === 0 ? short : join(short, rawFrame(0x43, new Uint8Array(2 + long)));
+    const stream = join(preface, ...Array.from({ length: Math.ceil(100_000 / pair.length) }, () => pair));
+    const buffers = new Set<ArrayBufferLike>();
+    const decoder = new Decoder(NATIVE, true);
+    decoder.frameLimit = FRAME_LIMIT;
+    const sink = new (class extends Collector {
+      override data(_flags: number, _sequence: number, payload: Uint8Array): void {
+        if (decoder.owned) buffers.add(payload.buffer);
+      }
+    })();
+    decoder.push(stream, sink);
+    const copied = [...buffers].reduce((sum, { byteLength }) => sum + byteLength, 0);
+    for (const { byteLength } of buffers) assertLessOrEqual(byteLength, 8_192);
+    assertLessOrEqual(copied, 4 / 3 * stream.length);
+    assertGreater(buffers.size, 4);
+  }
 });
 
 test("property: a copy made at any place goes on alike and disturbs nothing", () => {
