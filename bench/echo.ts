@@ -33,7 +33,7 @@ const WORK: readonly Work[] = [
     size: 64,
     burst: 200,
     bursts: 1,
-    warmth: 30_000,
+    warmth: 300_000,
     subjects: [
       "heartwire, volatile",
       "heartwire, session",
@@ -53,7 +53,7 @@ const WORK: readonly Work[] = [
     size: 65_536,
     burst: 4,
     bursts: 2,
-    warmth: 2_000,
+    warmth: 8_000,
     subjects: [
       "heartwire",
       "heartwire, session",

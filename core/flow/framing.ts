@@ -5,7 +5,7 @@
  */
 
 import type { Environment } from "../environment.ts";
-import { ByteQueue } from "../wire/bytes.ts";
+import { ByteQueue, GREATEST_SLAB } from "../wire/bytes.ts";
 import { seal, writeCancel, writeChunk } from "../wire/encoder.ts";
 import { CHUNK_COST, FIRST, FrameType, LAST, MAX_CHUNK, MAX_UNACKNOWLEDGED } from "../wire/registry.ts";
 import type { Micros } from "../time.ts";
@@ -24,6 +24,8 @@ export function messageCost(size: number): number {
 /** Frames a payload in chunks; returns how many. An id below 0: a message, which has none. */
 export function frame(queue: ByteQueue, kind: number, payload: Uint8Array, id: number, word: number): number {
   const length = payload.length;
+  // Its chunks lie together, so that they can be written together.
+  if (length > MAX_CHUNK) queue.reserve(Math.min(messageCost(length), GREATEST_SLAB));
   let start = 0;
   let flags: number = FIRST;
   let count = 1;

@@ -18,7 +18,7 @@ import { wordsOf } from "./crc32.ts";
 const LEAST_SLAB = 256;
 
 /** The greatest slab, bytes: four frames of the greatest size. */
-const GREATEST_SLAB = 4 * (16_384 + 64);
+export const GREATEST_SLAB: number = 4 * (16_384 + 64);
 
 /** From so many bytes on the end of a slab that no frame fits into any more would be worth noticing. */
 const LONG_FRAME = 1_024;
