@@ -72,6 +72,8 @@ export class Replies {
   readonly #open = new Map<number, Incoming>();
   /** They wait for a handler. */
   #waiting: Incoming[] = [];
+  /** They wait for their turn, which comes for all of them at once. */
+  readonly #ready = new Fifo<Incoming>();
   /** Nobody answers here, as it seems. */
   #deaf = false;
   /** They wait for room. */
@@ -93,16 +95,14 @@ export class Replies {
     }
     this.#handler = handler;
     this.#deaf = false;
-    for (const request of this.#waiting.splice(0)) this.#host.driver.defer(() => this.#run(request));
+    for (const request of this.#waiting.splice(0)) this.#soon(request);
   }
 
   /** The peer asks. */
   asked(id: number, remaining: number, bytes: Uint8Array, owned: boolean, source: object): void {
     const request = new Incoming(bytes, owned, id, remaining, source);
     this.#open.set(id, request);
-    if (this.#handler !== null || this.#deaf) {
-      return this.#host.driver.defer(() => this.#run(request));
-    }
+    if (this.#handler !== null || this.#deaf) return this.#soon(request);
     this.#waiting.push(request);
     if (this.#waiting.length > 1) return;
     this.#host.driver.at(this.#host.driver.now() + GRACE, () => {
@@ -116,6 +116,15 @@ export class Replies {
   cancelled(id: number): void {
     this.#open.get(id)?.cancel(takenBack());
   }
+
+  #soon(request: Incoming): void {
+    this.#ready.push(request);
+    if (this.#ready.length === 1) this.#host.driver.defer(this.#runReady);
+  }
+
+  readonly #runReady = (): void => {
+    for (let next = this.#ready.shift(); next !== undefined; next = this.#ready.shift()) this.#run(next);
+  };
 
   #run(request: Incoming): void {
     if (this.#open.get(request.id) !== request) return; // its session is lost

@@ -60,9 +60,8 @@ export function unknownOption(name: string, known: readonly string[]): Heartwire
 
 /** Checks that an option is a finite number in a range and returns it. */
 export function numberOption(name: string, value: unknown, min: number, max: number, whole = false): number {
-  const what = `${whole ? "a whole number" : "a number"} from ${min} to ${max}`;
   if (typeof value !== "number" || !(value >= min && value <= max) || (whole && !Number.isInteger(value))) {
-    throw optionError(name, what, value);
+    throw optionError(name, `${whole ? "a whole number" : "a number"} from ${min} to ${max}`, value);
   }
   return value;
 }

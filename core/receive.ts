@@ -125,7 +125,9 @@ export class Receiver implements FrameSink {
       requests.refuse(arrived.id);
       return tellBusy(link);
     }
-    link.emit({ type: "request", ...arrived, bytes, owned: bytes !== payload || link.decoder.owned });
+    const { id: asked, remaining: left } = arrived;
+    const owned = bytes !== payload || link.decoder.owned;
+    link.emit({ type: "request", id: asked, remaining: left, bytes, owned });
   }
 
   reply(flags: number, sequence: number, id: number, status: number, payload: Uint8Array): void {
@@ -143,7 +145,8 @@ export class Receiver implements FrameSink {
     if (bytes === null) return;
     const replied = requests.replied();
     const owned = bytes !== payload || link.decoder.owned;
-    if (replied !== null) link.emit({ type: "reply", ...replied, bytes, owned });
+    if (replied === null) return;
+    link.emit({ type: "reply", id: replied.id, status: replied.status, bytes, owned });
   }
 
   #cancel({ sequence, id }: CancelFrame): void {

@@ -37,12 +37,6 @@ interface Asked {
   cancelled: boolean;
 }
 
-/** One of the peer's. */
-interface Owed {
-  /** What it holds of the credit. */
-  readonly cost: number;
-}
-
 /** The open requests of one session, of one side. */
 export class Requests {
   /** So many may be open in each direction. */
@@ -50,7 +44,8 @@ export class Requests {
   #last = 0;
   #heard = 0;
   #asked: Map<number, Asked> | null = null;
-  #owed: Map<number, Owed> | null = null;
+  /** What each of the peer's holds of the credit. */
+  #owed: Map<number, number> | null = null;
   /** Of the owed ones, those that were too many, and whose refusal waits for room. */
   #refused: number[] = [];
   // Of the chunks that are being put together: what stood in the first. 0: none are.
@@ -140,7 +135,7 @@ export class Requests {
     this.#requestId = 0;
     if (id <= this.#heardBefore) return null;
     this.#arrived = id;
-    (this.#owed ??= new Map()).set(id, { cost });
+    (this.#owed ??= new Map()).set(id, cost);
     return { id, remaining: this.#remaining };
   }
 
@@ -166,7 +161,7 @@ export class Requests {
 
   /** One of the peer's was answered. Returns what it held of the credit. */
   answered(id: number): number {
-    const cost = this.#owed!.get(id)!.cost;
+    const cost = this.#owed!.get(id)!;
     this.#owed!.delete(id);
     return cost;
   }
@@ -219,7 +214,7 @@ export class Requests {
     const asked = [...this.#asked ?? []].map(([id, { order, cancelled }]) =>
       `${this.#last - id}:${accepted - order}${cancelled ? "!" : ""}`
     );
-    const owed = [...this.#owed ?? []].map(([id, { cost }]) => `${this.#heard - id}:${cost}`);
+    const owed = [...this.#owed ?? []].map(([id, cost]) => `${this.#heard - id}:${cost}`);
     const refused = this.#refused.map((id) => this.#heard - id);
     const request = this.#requestId === 0 ? "" : `${this.#heard - this.#requestId}:${this.#remaining}`;
     const reply = this.#replyId === 0 ? "" : `${this.#last - this.#replyId}:${this.#status}`;
