@@ -128,6 +128,7 @@ function isIPv4(host: string): boolean {
  * perhaps as IPv4; a zone may follow.
  */
 function groupsOf(host: string): number[] | null {
+  if (!host.includes(":")) return null; // most are none, and each connection that comes asks
   const [bare, zone, ...more] = host.split("%") as [string, ...string[]];
   if (more.length > 0 || (zone !== undefined && !/^[\w.-]+$/.test(zone))) return null;
   const sides: number[][] = [];
@@ -150,11 +151,15 @@ function groupsOf(host: string): number[] | null {
   return [...left, ...new Array<number>(zeros).fill(0), ...right ?? []];
 }
 
+/** What a socket for both kinds of addresses puts before an IPv4 one. */
+const MAPPED = "::ffff:";
+
 /**
  * The network that whoever is at a host may choose addresses from: an IPv6 host's /64, which is the least that a subscriber gets; an
  * IPv4 host alone, also when it is written as IPv6.
  */
 export function networkOf(host: string): string {
+  if (host.startsWith(MAPPED) && isIPv4(host.slice(MAPPED.length))) return host.slice(MAPPED.length);
   const groups = groupsOf(host);
   if (groups === null) return host;
   const [high, low] = groups.slice(6) as [number, number];
