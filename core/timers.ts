@@ -29,12 +29,11 @@ export const Timer = {
   LINGER: 7,
 } as const;
 
-/** How many kinds there are. */
-export const TIMER_KINDS = 8;
-
 /** The table. */
 export class Timers {
   #at: Micros[] = [NEVER, NEVER, NEVER, NEVER, NEVER, NEVER, NEVER, NEVER];
+  /** A bit for each that may be armed: an open connection waits for two or three of the eight. */
+  #armed = 0;
 
   /** When this timer fires; {@link NEVER} if it is not armed. */
   at(kind: number): Micros {
@@ -44,30 +43,36 @@ export class Timers {
   /** Arms a timer, or arms it anew. */
   set(kind: number, at: Micros): void {
     this.#at[kind] = at;
+    this.#armed |= 1 << kind;
   }
 
   /** Disarms a timer. */
   clear(kind: number): void {
     this.#at[kind] = NEVER;
+    this.#armed &= ~(1 << kind);
   }
 
   /** Disarms all. */
   clearAll(): void {
     this.#at.fill(NEVER);
+    this.#armed = 0;
   }
 
   /** Whether a timer has come; if so it is disarmed. */
   expired(kind: number, now: Micros): boolean {
     if (this.#at[kind]! > now) return false;
-    this.#at[kind] = NEVER;
+    this.clear(kind);
     return true;
   }
 
   /** The earliest of all. */
   next(): Micros {
     const at = this.#at;
-    let least = at[0]!;
-    for (let kind = 1; kind < TIMER_KINDS; kind++) if (at[kind]! < least) least = at[kind]!;
+    let least = NEVER;
+    for (let rest = this.#armed; rest !== 0; rest &= rest - 1) {
+      const time = at[31 - Math.clz32(rest & -rest)]!;
+      if (time < least) least = time;
+    }
     return least;
   }
 
@@ -75,6 +80,7 @@ export class Timers {
   clone(): Timers {
     const copy = new Timers();
     copy.#at = this.#at.slice();
+    copy.#armed = this.#armed;
     return copy;
   }
 
