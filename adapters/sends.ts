@@ -110,8 +110,11 @@ export class Sends {
     } catch (error) {
       return channel.refused(error);
     }
-    const accepted = acknowledged === true ? () => this.#acknowledgement() : () => ACCEPTED;
-    const promise = result === "accepted" ? accepted() : this.#wait(bytes, options);
+    const promise = result !== "accepted"
+      ? this.#wait(bytes, options)
+      : acknowledged === true
+      ? this.#acknowledgement()
+      : ACCEPTED;
     this.#host.driver.done(connection, now);
     return promise;
   }
