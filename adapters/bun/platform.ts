@@ -18,7 +18,7 @@ import type { BunApi, BunHandlers, BunSocket, BunTarget } from "./types.ts";
 const { Bun: bun } = globalThis as unknown as { Bun: BunApi };
 
 /** From so many bytes on zlib's CRC-32 is faster than TypeScript on Bun. */
-const CRC32_FROM = 64;
+const CRC32_FROM = 190;
 
 type Socket = BunSocket<BunTransport | null>;
 

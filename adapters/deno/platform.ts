@@ -15,7 +15,7 @@ import type { DenoAddr, DenoApi, DenoConn, DenoListener, DenoTarget } from "./ty
 const { Deno: deno } = globalThis as unknown as { Deno: DenoApi };
 
 /** From so many bytes on zlib's CRC-32 is faster than TypeScript on Deno. */
-const CRC32_FROM = 80;
+const CRC32_FROM = 112;
 /** The same for HMAC-SHA-256: below it the call into node:crypto costs twice what core does. */
 const HMAC_FROM = 1_000;
 const READ_MIN = 1_024;
