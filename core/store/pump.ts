@@ -93,6 +93,8 @@ export class Pump implements Timed {
   /** Chunks before this position are stored as they stand in the order of leaving. */
   #end: number;
   #serial = 0;
+  /** Chunks for so many bytes are written at once: less while the store is full. */
+  #most = MOST;
   #asked: StoreQuestion | null = null;
   /** A write was fenced: whose is it? */
   #doubts = false;
@@ -176,7 +178,7 @@ export class Pump implements Timed {
     const fence = { session, generation, serial, keep };
     if (outbound.end === position) return { type: "acknowledge", ...fence, marks };
     outbound.reordered = Infinity;
-    const chunks = outbound.waiting(position, MOST);
+    const chunks = outbound.waiting(position, this.#most);
     // What was finished is stored only with all that was sent before it.
     const whole = position + chunks.length === outbound.end;
     const { confirmed, asked } = marks;
@@ -210,11 +212,20 @@ export class Pump implements Timed {
       case "unknown":
         return "gone";
       case "full":
+        if (this.#halves(question)) return "ok";
         this.fullAt = this.state.outbound.processed;
         return "later";
       default:
         return this.ending ? "ok" : "failed"; // it is to be released, whatever became of this
     }
+  }
+
+  /** There is no room for all of it, but there may be for less. */
+  #halves(question: StoreQuestion): boolean {
+    if (question.type !== "append" || question.chunks.length === 1) return false;
+    const asked = question.chunks.reduce((sum, { length }) => sum + length, 0);
+    this.#most = Math.max(1, Math.min(this.#most, asked) >> 1); // at 1 it is one chunk
+    return true;
   }
 
   #done(question: StoreQuestion): Outcome {
@@ -226,6 +237,7 @@ export class Pump implements Timed {
     if (question.type === "append") {
       this.#end = Math.min(question.position + question.chunks.length, outbound.reordered);
       outbound.durable = this.#end;
+      this.#most = Math.min(MOST, 2 * this.#most);
     }
     inbound.durable = this.#marks.processed;
     return "stored";
