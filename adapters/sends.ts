@@ -16,7 +16,8 @@ import type { SendOptions } from "./session.ts";
 
 /** What sends may wait for at most, bytes. */
 const WAITING_MAX = 16 * 2 ** 20;
-const ACCEPTED = Promise.resolve();
+/** What `send` returns when there was room: one promise for all, fulfilled already. */
+export const ACCEPTED: Promise<void> = Promise.resolve();
 const encoder = new TextEncoder();
 
 /** The payload of what is to be sent; null: it is none. */
