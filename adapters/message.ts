@@ -10,8 +10,8 @@
 /** What the peer said: a message, a request, or the answer to one. */
 export interface Payload {
   /**
-   * The bytes; they belong to whoever got them. They may be a part of a longer buffer, of up to 8 KiB: `bytes.slice()` is a copy of their own for
-   * whoever keeps a few of many, hands `bytes.buffer` on or transfers it to a worker.
+   * The bytes; they belong to whoever got them. Their buffer may be longer: up to 8 KiB shared with other messages, or up to twice what came in
+   * several chunks. `bytes.slice()` is a copy of their own for whoever keeps a few of many, hands `bytes.buffer` on or transfers it to a worker.
    */
   readonly bytes: Uint8Array;
   /** The bytes as UTF-8; what is not valid becomes U+FFFD. */

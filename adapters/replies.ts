@@ -122,6 +122,7 @@ export class Replies {
     if (this.#ready.length === 1) this.#host.driver.defer(this.#runReady);
   }
 
+  /** It does not throw, and nor does what it calls. */
   readonly #runReady = (): void => {
     for (let next = this.#ready.shift(); next !== undefined; next = this.#ready.shift()) this.#run(next);
   };
@@ -131,14 +132,20 @@ export class Replies {
     if (request.cancelled !== null) return this.#answer(request, ReplyStatus.CANCELLED, NOTHING);
     if (this.#handler === null) return this.#answer(request, ReplyStatus.NO_HANDLER, NOTHING);
     let result: unknown;
+    let waits: boolean;
     try {
       result = this.#handler(request);
+      waits = isThenable(result);
     } catch (error) {
       return this.#failed(request, error);
     }
-    if (!(result instanceof Promise) && !isThenable(result)) return this.#done(request, result);
+    if (!waits) return this.#done(request, result);
     this.#running++;
-    result.then((value) => this.#done(request, value), (error) => this.#failed(request, error)).finally(
+    // By a promise of our own: a foreign `then` may throw, call back twice, or return nothing.
+    Promise.resolve(result).then(
+      (value) => this.#done(request, value),
+      (error) => this.#failed(request, error),
+    ).finally(
       () => {
         if (--this.#running === 0) { for (const resolve of this.#idle.splice(0)) resolve(); }
       },
@@ -212,7 +219,7 @@ export class Replies {
   }
 }
 
-function isThenable(value: unknown): value is Promise<unknown> {
+function isThenable(value: unknown): boolean {
   return typeof value === "object" && value !== null &&
     typeof (value as { then?: unknown }).then === "function";
 }

@@ -24,8 +24,9 @@ export function messageCost(size: number): number {
 /** Frames a payload in chunks; returns how many. An id below 0: a message, which has none. */
 export function frame(queue: ByteQueue, kind: number, payload: Uint8Array, id: number, word: number): number {
   const length = payload.length;
-  // Its chunks lie together, so that they can be written together.
-  if (length > MAX_CHUNK) queue.reserve(Math.min(messageCost(length), GREATEST_SLAB));
+  // Chunks that fit into one slab lie in one, so that they can be written together.
+  const room = length + Math.ceil(length / MAX_CHUNK) * CHUNK_COST;
+  if (length > MAX_CHUNK && room <= GREATEST_SLAB) queue.reserve(room);
   let start = 0;
   let flags: number = FIRST;
   let count = 1;

@@ -212,7 +212,7 @@ export class Pump implements Timed {
       case "unknown":
         return "gone";
       case "full":
-        if (this.#halves(question)) return "ok";
+        if (this.#lessens(question)) return "ok";
         this.fullAt = this.state.outbound.processed;
         return "later";
       default:
@@ -221,10 +221,10 @@ export class Pump implements Timed {
   }
 
   /** There is no room for all of it, but there may be for less. */
-  #halves(question: StoreQuestion): boolean {
+  #lessens(question: StoreQuestion): boolean {
     if (question.type !== "append" || question.chunks.length === 1) return false;
     const asked = question.chunks.reduce((sum, { length }) => sum + length, 0);
-    this.#most = Math.max(1, Math.min(this.#most, asked) >> 1); // at 1 it is one chunk
+    this.#most = Math.max(1, Math.min(this.#most, asked) >> 3); // at 1 it is one chunk
     return true;
   }
 

@@ -47,10 +47,14 @@ const KEPT_BUFFER = 128;
 /** From how many bytes on a push is worth views of its own, which make each frame in it cheaper. */
 const LARGE_PUSH = 256;
 
-/** What is copied together: so many bytes. Whoever keeps one message of many holds on to as much. */
+/**
+ * What is copied together, bytes at most: frames of one kind, one behind the other, so that what holds on to them was paid for with credit. Whoever
+ * keeps one message of many holds on to as much; of requests, which are not finished in order, to less.
+ */
 const PIECE = 8_192;
+const PIECE_OF_REQUESTS = 1_024;
 
-/** Frames up to this size are worth it. What does not fit into a piece any more begins the next one, so at most a third is copied twice. */
+/** Frames up to this size are worth it. */
 const SHORT_FRAME = 2_048;
 
 const NOTHING = new Uint8Array(0);
@@ -69,8 +73,6 @@ export class Decoder {
   readonly #environment: Environment;
   readonly #nativeFrom: number;
   readonly #copies: boolean;
-  /** Where the last piece ended. */
-  #behind = 0;
   /** Bytes of the preface that came. */
   #prefaceBytes = 0;
   #lowest = 0;
@@ -120,6 +122,7 @@ export class Decoder {
   /** Takes bytes of the peer, borrowed until the next push. Returns the fault that ends the stream, once. */
   push(bytes: Uint8Array, sink: FrameSink): Fault | null {
     if (this.#stopped) return null;
+    this.owned = false;
     const found = this.#run(bytes, sink);
     if (found !== null) this.stop();
     return found;
@@ -178,34 +181,47 @@ export class Decoder {
         this.#hold(bytes, at, end, size < 0 ? varintForm(bytes[at]!) : size);
         return null;
       }
-      const together = this.#copies && size <= SHORT_FRAME && end - at >= LARGE_PUSH;
-      const found = together ? this.#piece(bytes, at, end, sink) : this.#frame(bytes, at, next, sink);
+      const together = this.#copies && large ? this.#together(bytes, at, end) : next;
+      const found = together > next
+        ? this.#piece(bytes, at, together, sink)
+        : this.#frame(bytes, at, next, sink);
       if (found !== null || this.#stopped) return found;
-      at = together ? this.#behind : next;
+      at = together > next ? together : next;
     }
     if (this.#held.length > KEPT_BUFFER) this.#held = NOTHING;
     return null;
   }
 
-  /** Copies what begins at `from` and decodes the frames that lie whole in the copy: the first one does. `#behind` is where that ends. */
+  /** Where the whole, short frames that begin at `from`, all of one kind that carries payloads, end; `from` if the first is none. */
+  #together(bytes: Uint8Array, from: number, end: number): number {
+    const kind = lane(bytes, from);
+    if (kind === 0) return from;
+    const most = Math.min(end, from + (kind === FrameType.REQUEST ? PIECE_OF_REQUESTS : PIECE));
+    let at = from;
+    while (at < most) {
+      const size = frameSize(bytes, at, most, this.frameLimit);
+      if (size < 0 || size > SHORT_FRAME || at + size > most || lane(bytes, at) !== kind) break;
+      at += size;
+    }
+    return at;
+  }
+
+  /** Decodes these whole frames in a copy of them. */
   #piece(bytes: Uint8Array, from: number, end: number, sink: FrameSink): Fault | null {
-    const piece = bytes.slice(from, Math.min(end, from + PIECE));
+    const piece = bytes.slice(from, end);
     const words = new DataView(piece.buffer);
     const until = piece.length;
-    let at = 0;
     let found: Fault | null = null;
     this.owned = true;
-    while (found === null) {
+    for (let at = 0; found === null;) {
       at = this.#messages(piece, words, at, until, sink);
       if (this.#stopped || at === until) break;
-      const size = frameSize(piece, at, until, this.frameLimit);
-      if (size < 0 || at + size > until) break;
-      found = this.#frame(piece, at, at + size, sink);
-      at += size;
-      if (this.#stopped) break;
+      const next = at + frameSize(piece, at, until, this.frameLimit);
+      found = this.#frame(piece, at, next, sink);
+      if (this.#stopped || next === until) break;
+      at = next;
     }
     this.owned = false;
-    this.#behind = from + at;
     return found;
   }
 
@@ -391,6 +407,15 @@ export class Decoder {
     for (let at = 0; at < this.#heldBytes; at++) hex += this.#held[at]!.toString(16).padStart(2, "0");
     return `${this.frameLimit} ${hex}`;
   }
+}
+
+/** What may lie together with the frame that begins at `at`, of which the length is there: a kind that carries payloads; 0: nothing. */
+function lane(bytes: Uint8Array, at: number): number {
+  const first = bytes[at]!;
+  const type = bytes[at + (first < 0x40 ? 1 : varintForm(first))]!;
+  const kind = type & 0xfc;
+  if (kind === FrameType.DATA || kind === FrameType.REQUEST || kind === FrameType.REPLY) return kind;
+  return type === FrameType.VOLATILE ? type : 0;
 }
 
 /** The same bytes as a plain Uint8Array: what Node and Bun give is a subclass, whose views cost half as much again. */

@@ -147,6 +147,50 @@ describe(`requests on ${runtime}`, () => {
     assert(["ABORTED", "LOST"].includes(await codeOf(open)));
   });
 
+  test("are answered one by one whatever a handler gives for a promise", async () => {
+    const reported: string[] = [];
+    const odd: Record<string, () => unknown> = {
+      "no promise from then": () => ({
+        then: (ok: (text: string) => void) => void setTimeout(() => ok("late"), 5),
+      }),
+      "then throws": () => ({
+        then: () => {
+          throw new Error("then failed");
+        },
+      }),
+      "then cannot be read": () => ({
+        get then(): unknown {
+          throw new Error("no then");
+        },
+      }),
+      "calls back twice": () => ({
+        then: (ok: (text: string) => void) => {
+          ok("one");
+          ok("two");
+        },
+      }),
+    };
+    await using server = await listen("heartwire://127.0.0.1:0", (session) => {
+      session.onRequest((request) => (odd[request.text()]?.() ?? "plain") as string);
+      return session.closed;
+    }, { onHandlerError: (error) => void reported.push((error as Error).message) });
+    await using session = await connect(server.address);
+    const asked = [...Object.keys(odd), "and another"];
+    const replies = await Promise.allSettled(asked.map((text) => session.request(text, { timeout: 5_000 })));
+    const told = replies.map((reply) =>
+      reply.status === "fulfilled" ? reply.value.text() : reply.reason.code
+    );
+    assertEquals(told, [
+      "late",
+      "ERR_HEARTWIRE_REQUEST_FAILED",
+      "ERR_HEARTWIRE_REQUEST_FAILED",
+      "one",
+      "plain",
+    ]);
+    assertEquals(reported.toSorted(), ["no then", "then failed"]);
+    assertEquals((await session.request("later")).text(), "plain");
+  });
+
   test("wait for a handler that comes late, and for those that run when the server closes", async () => {
     const server = await listen("heartwire://127.0.0.1:0", async (session) => {
       await pause(50);

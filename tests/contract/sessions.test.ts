@@ -121,7 +121,10 @@ describe(`sessions on ${runtime}`, () => {
   test("bytes are their receiver's to keep and to change, however many came together", async () => {
     // Short and long in bursts, and one by one: what is copied together, alone, put together from chunks, or held until its end came.
     const sizes = [0, 1, 7, 64, 100, 900, 2_030, 2_100, 8_190, 16_384, 16_385, 40_000];
-    const sent = Array.from({ length: 600 }, (_, at) => pattern(sizes[(at * 7 + (at >> 4)) % sizes.length]!, at));
+    const sent = Array.from(
+      { length: 600 },
+      (_, at) => pattern(sizes[(at * 7 + (at >> 4)) % sizes.length]!, at),
+    );
     const server = await listen("127.0.0.1:0", echo);
     const session = await connect(server.address);
     const kept: Uint8Array[] = [];
@@ -136,9 +139,15 @@ describe(`sessions on ${runtime}`, () => {
     }
     await reading;
     for (const [at, bytes] of kept.entries()) {
-      assertEquals(bytes, at % 3 === 2 ? new Uint8Array(sent[at]!.length).fill(0xaa) : sent[at]!, `message ${at}`);
+      assertEquals(
+        bytes,
+        at % 3 === 2 ? new Uint8Array(sent[at]!.length).fill(0xaa) : sent[at]!,
+        `message ${at}`,
+      );
     }
-    const shared = kept.filter(({ buffer, length }) => buffer.byteLength > Math.max(8_192, 2 * length, 1_024));
+    const shared = kept.filter(({ buffer, length }) =>
+      buffer.byteLength > Math.max(8_192, 2 * length, 1_024)
+    );
     assertEquals(shared.length, 0, "a few bytes hold on to few");
     await server.close();
   });

@@ -3,8 +3,10 @@
 import { test } from "node:test";
 import { assert, assertEquals, assertLessOrEqual, assertThrows } from "@std/assert";
 import fc from "fast-check";
+import { frame } from "../../core/flow/framing.ts";
 import { ByteQueue } from "../../core/wire/bytes.ts";
 import { writeData, writePing } from "../../core/wire/encoder.ts";
+import { FrameType } from "../../core/wire/registry.ts";
 import { drain, hex, PLAIN } from "../support/wire.ts";
 
 /** The greatest slab: four frames of the greatest size. */
@@ -129,6 +131,25 @@ test("a slab of a busy connection holds four frames of the greatest size", () =>
   for (let count = 0; count < 4; count++) {
     writeData(queue, PLAIN, 3, count, chunk, 0, chunk.length);
     assertEquals(queue.peek()?.length, (count + 1) * (16_384 + 11));
+  }
+});
+
+test("messages of several chunks lie in one slab each where they fit, and waste little memory where they do not", () => {
+  const payload = new Uint8Array(200_000);
+  for (
+    const size of [16_385, 20_000, 32_768, 40_000, 49_152, 65_536, 65_800, 70_000, 82_000, 100_000, 200_000]
+  ) {
+    const queue = new ByteQueue();
+    frame(queue, FrameType.DATA, payload.subarray(0, 30), -1, 0); // they do not begin where a slab does
+    for (let i = 0; i < 16; i++) frame(queue, FrameType.DATA, payload.subarray(0, size), -1, 0);
+    assertLessOrEqual(queue.held / queue.pending, 1.35, `${size}`);
+    let slabs = 0;
+    for (let view = queue.peek(); view !== null; view = queue.peek()) {
+      slabs++;
+      queue.advance(view.length);
+    }
+    if (size <= 65_536) assertLessOrEqual(slabs, 17, `${size}`);
+    else assertLessOrEqual(slabs, 16 * Math.ceil((size + 100) / 65_536), `${size}`);
   }
 });
 
