@@ -5,7 +5,7 @@
  * deadline becomes earlier; one that turns out to be later is put back when it comes up.
  *
  * Rules: an item holds its own place (`index`), so the heap needs no map. The times lie in an array of their own, as plain numbers: one in an object
- * is an object again (16 of 42 bytes on Node), and a comparison would have to fetch both (a third of a touch).
+ * is an object again, 16 of the 42 bytes that a timer took on Node, and each comparison would fetch the item as well.
  *
  * @module
  */

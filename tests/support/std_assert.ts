@@ -9,7 +9,9 @@
  * @module
  */
 
-// @ts-ignore: the npm package carries no types; they are given below
+// The npm package carries no types. A declaration of its module for tsc is one that Deno does not look for, so both are told here, and `Assertions`
+// below gives the types.
+// @ts-ignore: for the reason above
 import * as untyped from "deno-std/assert/mod.js";
 
 type AnyConstructor = new (...args: never[]) => unknown;
