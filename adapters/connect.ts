@@ -17,7 +17,7 @@ import type {
   Conversation,
   Session as CoreSession,
 } from "../core/mod.ts";
-import { resolveClient } from "../core/options.ts";
+import { resolveClient } from "../core/resolve.ts";
 import { type Address, type AddressLike, parseAddress } from "./address.ts";
 import { Driver } from "./driver.ts";
 import { cancelled, dialError, endError } from "./failure.ts";

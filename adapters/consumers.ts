@@ -4,7 +4,8 @@
  * @module
  */
 
-import { cancelled } from "./failure.ts";
+import type { Task } from "./driver.ts";
+import { cancelled, quiet } from "./failure.ts";
 import type { Consumer, Inbox } from "./inbox.ts";
 import type { Message } from "./message.ts";
 import { ACCEPTED } from "./sends.ts";
@@ -115,7 +116,7 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
 }
 
 /** Calls a handler for each message, in order, the next when the one before is done. */
-export class HandlerLoop<M extends Message> implements Consumer {
+export class HandlerLoop<M extends Message> implements Consumer, Task {
   /** Settles when no more messages come: fulfilled after an end in order, else rejected. */
   readonly finished: Promise<void>;
   readonly waits = true;
@@ -133,11 +134,12 @@ export class HandlerLoop<M extends Message> implements Consumer {
     this.#inbox = inbox;
     this.#handler = handler;
     this.#signal = signal;
-    this.finished = new Promise((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-    });
-    this.finished.catch(() => {}); // whoever wants to know waits for it; nobody has to
+    this.finished = quiet(
+      new Promise((resolve, reject) => {
+        this.#resolve = resolve;
+        this.#reject = reject;
+      }),
+    );
     try {
       inbox.claim(this);
       if (signal !== undefined) this.#heed(signal);
@@ -170,10 +172,11 @@ export class HandlerLoop<M extends Message> implements Consumer {
   wake(): void {
     if (this.#deferred || this.#busy || this.#over) return;
     this.#deferred = true;
-    this.#inbox.hooks.defer(this.#run);
+    this.#inbox.hooks.defer(this);
   }
 
-  readonly #run = (): void => {
+  /** Calls the handler for what is there. */
+  run(): void {
     this.#deferred = false;
     let last: M | null = null;
     while (!this.#busy && !this.#over) {
@@ -194,7 +197,7 @@ export class HandlerLoop<M extends Message> implements Consumer {
     if (last !== null) this.#inbox.hooks.processed(last);
     const end = this.#inbox.ended;
     if (!this.#busy && end !== null) this.#leave(end.error);
-  };
+  }
 
   #wait(message: M, result: PromiseLike<unknown>): void {
     this.#busy = true;

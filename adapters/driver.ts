@@ -47,6 +47,12 @@ export interface DriverHooks<M, E> {
   detached?(machine: M): void;
 }
 
+/** Something to do later. An object that is there anyway can be one: a function for it would be 100 bytes a session. */
+export interface Task {
+  /** Does it. Must not throw. */
+  run(): void;
+}
+
 /** Timers take no more: a longer delay fires at once on all runtimes. */
 const DELAY_MAX = 2 ** 31 - 1;
 
@@ -64,9 +70,7 @@ const NOW = Promise.resolve();
 /** A machine that is held leaves more than this with the kernel, bytes. */
 const HELD_MAX = 65_536;
 
-interface Alarm extends Timed {
-  readonly callback: () => void;
-}
+interface Alarm extends Timed, Task {}
 
 /** Drives the machines of one owner. */
 export class Driver<M extends Machine<E>, E> {
@@ -76,11 +80,11 @@ export class Driver<M extends Machine<E>, E> {
   readonly #links = new Map<M, Link<M, E>>();
   /** Links with something to write or to do. */
   readonly #touched = new EventQueue<Link<M, E>>();
-  readonly #tasks = new Fifo<() => void>();
+  readonly #tasks = new Fifo<Task>();
   /** They had inputs from tasks; and the last of them, null when they are settled. */
   readonly #unsettled = new EventQueue<M>();
   #latest: M | null = null;
-  readonly #beforeFlush = new EventQueue<() => void>();
+  readonly #beforeFlush = new EventQueue<Task>();
   readonly #alarms = new Deadlines<Alarm>();
   #draining = false;
   /** While draining: when the task began. */
@@ -136,7 +140,7 @@ export class Driver<M extends Machine<E>, E> {
     const link = this.#links.get(machine);
     if (link === undefined) return;
     this.#touch(link);
-    this.defer(() => link.release());
+    this.defer({ run: () => link.release() });
   }
 
   /** Destroys the transport of a machine that nobody is interested in any more. */
@@ -175,23 +179,23 @@ export class Driver<M extends Machine<E>, E> {
     this.#touched.push(link);
   }
 
-  /** Runs a task when events are drained: the place for handlers that are called synchronously. It must not throw. */
-  defer(task: () => void): void {
+  /** Runs a task when events are drained: the place for handlers that are called synchronously. */
+  defer(task: Task): void {
     this.#tasks.push(task);
     if (this.#draining) return;
     this.#drain(this.#clock.now());
     this.#schedule();
   }
 
-  /** Runs a task once before the next write: for inputs that may be given late and together. It must not throw. */
-  beforeFlush(task: () => void): void {
+  /** Runs a task once before the next write: for inputs that may be given late and together. */
+  beforeFlush(task: Task): void {
     this.#beforeFlush.push(task);
     this.#schedule();
   }
 
   /** Calls back at a time, once, unless the function it returns is called first. */
   at(time: number, callback: () => void): () => void {
-    const alarm: Alarm = { index: -1, callback };
+    const alarm: Alarm = { index: -1, run: callback };
     this.#alarms.update(alarm, time);
     this.#schedule();
     return () => {
@@ -220,7 +224,7 @@ export class Driver<M extends Machine<E>, E> {
         } else if (!(this.#hooks.decide?.() ?? false)) {
           const task = this.#tasks.shift();
           if (task === undefined) break;
-          task();
+          task.run();
           this.#now = this.#clock.now(); // an application takes its time
         }
       }
@@ -240,7 +244,7 @@ export class Driver<M extends Machine<E>, E> {
     if (++this.#quiet <= QUIET && ++this.#waited < PATIENCE) return void NOW.then(this.#settleDown);
     this.#waited = 0;
     do {
-      for (let task = this.#beforeFlush.take(); task !== null; task = this.#beforeFlush.take()) task();
+      for (let task = this.#beforeFlush.take(); task !== null; task = this.#beforeFlush.take()) task.run();
       this.#hooks.turned?.();
       this.#flush();
     } while (!this.#beforeFlush.empty);
@@ -278,7 +282,7 @@ export class Driver<M extends Machine<E>, E> {
     this.#timer = null;
     const now = this.#clock.now();
     for (let alarm = this.#alarms.take(now); alarm !== null; alarm = this.#alarms.take(now)) {
-      this.#tasks.push(alarm.callback);
+      this.#tasks.push(alarm);
     }
     this.#owner.observeWall(this.#clock.wall(), now);
     this.#owner.handleTimeout(now);

@@ -146,12 +146,14 @@ export function listenError(address: Address, cause: unknown): HeartwireError {
   return transportError("listen on", address, cause);
 }
 
+function ignore(): void {}
+
 /**
  * Nobody has to handle this promise's rejection, since it is no mistake of the caller's that it tells of; who awaits it is told. The
  * runtimes end a process for a rejection that nobody handles.
  */
 export function quiet<T>(promise: Promise<T>): Promise<T> {
-  promise.catch(() => {});
+  promise.catch(ignore);
   return promise;
 }
 

@@ -14,6 +14,7 @@
 import { HeartwireError } from "../core/errors.ts";
 import { Fifo } from "./fifo.ts";
 import { HandlerLoop, type MessageHandler, MessageIterator } from "./consumers.ts";
+import type { Task } from "./driver.ts";
 import type { Message } from "./message.ts";
 
 /** What an inbox needs of its session. */
@@ -23,7 +24,7 @@ export interface InboxHooks<M> {
   /** The application's handler threw or rejected. */
   handlerFailed(error: unknown): void;
   /** Runs a task where handlers may be called. */
-  defer(task: () => void): void;
+  defer(task: Task): void;
 }
 
 /** Who takes messages out of an inbox. */

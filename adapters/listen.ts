@@ -19,7 +19,7 @@ import type {
   StoreAnswer,
   StoreQuestion,
 } from "../core/mod.ts";
-import { resolveServer } from "../core/options.ts";
+import { resolveServer } from "../core/resolve.ts";
 import { Server as CoreServer } from "../core/server.ts";
 import { type Address, type AddressLike, networkOf, parseAddress } from "./address.ts";
 import { Driver } from "./driver.ts";
@@ -185,7 +185,7 @@ class LiveServer implements Server, ListenerSink {
       this.#open.add(created);
       created.event(connection, event);
       show(this.#options, created, event);
-      return this.#driver.defer(() => void this.#serve(created));
+      return this.#driver.defer({ run: () => void this.#serve(created) });
     }
     const session = this.#sessions.get(connection);
     if (session === undefined) return;

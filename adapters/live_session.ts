@@ -20,6 +20,7 @@ import type {
 } from "../core/mod.ts";
 import type { Address } from "./address.ts";
 import { Channel } from "./channel.ts";
+import type { Task } from "./driver.ts";
 import type { MessageHandler } from "./consumers.ts";
 import type { EndReason } from "./failure.ts";
 import type { SessionHost } from "./host.ts";
@@ -45,24 +46,25 @@ import { Totals } from "./totals.ts";
 import type { Transport } from "./transport.ts";
 
 /** A session that is or was connected. */
-export class LiveSession implements Session, InboxHooks<ReceivedMessage<object>> {
-  readonly closed: Promise<EndReason>;
+export class LiveSession implements Session, InboxHooks<ReceivedMessage<object>>, Task {
+  /** Null until somebody asks for it. */
+  #closed: Promise<EndReason> | null = null;
   readonly #host: SessionHost;
   readonly #channel: Channel;
   readonly #feed: StatusFeed;
   readonly #inbox: Inbox<ReceivedMessage<object>>;
-  readonly #pings: Pings;
+  // Null until it is needed: many sessions only have messages.
+  #pings: Pings | null = null;
   #retunes: Retunes | null = null;
   readonly #sends: Sends;
-  /** Null until something is asked: most sessions only have messages. */
   #requests: Requests | null = null;
   #replies: Replies | null = null;
-  readonly #totals = new Totals();
+  #totals: Totals | null = null;
   #transport: Transport | null = null;
   #faulted = false;
   #conversations = 0;
   #discarded = 0;
-  #resolveClosed!: (reason: EndReason) => void;
+  #resolveClosed: ((reason: EndReason) => void) | null = null;
   /** Positions to be told as consumed before the next write, together. */
   #consumed: ReceivedMessage<object> | null = null;
 
@@ -72,8 +74,6 @@ export class LiveSession implements Session, InboxHooks<ReceivedMessage<object>>
     this.#feed = new StatusFeed({ state: "connecting", attempt: 1 }, driver.now());
     this.#channel = new Channel(host);
     this.#sends = new Sends(host, this.#channel);
-    this.#pings = new Pings(host);
-    this.closed = new Promise((resolve) => this.#resolveClosed = resolve);
     this.#inbox = new Inbox(this);
   }
 
@@ -117,7 +117,7 @@ export class LiveSession implements Session, InboxHooks<ReceivedMessage<object>>
         this.#replies?.wake();
         return this.#sends.wake();
       case "pong":
-        return this.#pings.answered(event.sequence, event.rtt, event.hold);
+        return this.#pings?.answered(event.sequence, event.rtt, event.hold);
       case "suspect":
         return this.#publish({ state: "suspect", evidence: event.evidence });
       case "alive":
@@ -171,7 +171,9 @@ export class LiveSession implements Session, InboxHooks<ReceivedMessage<object>>
 
   #opened(connection: Conversation, agreement: Agreement, resumed: boolean): void {
     const { last } = this.#channel;
-    if (last !== null && last !== connection) this.#totals.add(last.stats(this.#host.driver.now()));
+    if (last !== null && last !== connection) {
+      (this.#totals ??= new Totals()).add(last.stats(this.#host.driver.now()));
+    }
     if (this.#channel.connection !== null) this.#dropWaiting({ kind: "lost", code: "LOST", cause: null });
     this.#channel.opened(connection);
     this.#transport = this.#host.driver.transportOf(connection);
@@ -199,7 +201,7 @@ export class LiveSession implements Session, InboxHooks<ReceivedMessage<object>>
   /** What waits for this very connection fails. */
   #dropWaiting(reason: EndReason): void {
     const error = (): HeartwireError => this.#channel.endError(reason);
-    this.#pings.fail(error);
+    this.#pings?.fail(error);
     this.#retunes?.fail(error);
   }
 
@@ -241,7 +243,7 @@ export class LiveSession implements Session, InboxHooks<ReceivedMessage<object>>
     if (reason.kind === "aborted") this.#inbox.drop(0);
     this.#inbox.end(reason.kind === "closed" ? null : channel.endError(reason));
     this.#publish({ state: "closed", reason });
-    this.#resolveClosed(reason);
+    this.#resolveClosed?.(reason);
   }
 
   /** The application's handler threw: the session ends, unless it only passed on that it had ended. */
@@ -257,16 +259,17 @@ export class LiveSession implements Session, InboxHooks<ReceivedMessage<object>>
 
   /** The application finished with this message, and with all before it. */
   processed(message: ReceivedMessage<object>): void {
-    if (this.#consumed === null) this.#host.driver.beforeFlush(this.#tellConsumed);
+    if (this.#consumed === null) this.#host.driver.beforeFlush(this);
     this.#consumed = message;
   }
 
   /** Runs a task where handlers may be called. */
-  defer(task: () => void): void {
+  defer(task: Task): void {
     this.#host.driver.defer(task);
   }
 
-  readonly #tellConsumed = (): void => {
+  /** Tells what was consumed. */
+  run(): void {
     const message = this.#consumed!;
     this.#consumed = null;
     const { connection, core } = this.#channel;
@@ -280,9 +283,16 @@ export class LiveSession implements Session, InboxHooks<ReceivedMessage<object>>
       connection.consumed(message.position, now);
     }
     this.#host.driver.done(connection, now);
-  };
+  }
 
   // What the application says.
+
+  get closed(): Promise<EndReason> {
+    const { ended } = this.#channel;
+    return this.#closed ??= ended === null
+      ? new Promise((resolve) => this.#resolveClosed = resolve)
+      : Promise.resolve(ended);
+  }
 
   get state(): SessionState {
     return this.#feed.current.state;
@@ -337,7 +347,7 @@ export class LiveSession implements Session, InboxHooks<ReceivedMessage<object>>
     const { connection } = this.#channel;
     if (connection === null) return this.#channel.unsent();
     try {
-      return this.#pings.ask(connection, options);
+      return (this.#pings ??= new Pings(this.#host)).ask(connection, options);
     } catch (error) {
       return this.#channel.refused(this.#channel.explained(error));
     }
@@ -354,8 +364,9 @@ export class LiveSession implements Session, InboxHooks<ReceivedMessage<object>>
   }
 
   stats(): SessionStats {
+    const last = this.#channel.last!.stats(this.#host.driver.now());
     return {
-      ...this.#totals.with(this.#channel.last!.stats(this.#host.driver.now())),
+      ...this.#totals?.with(last) ?? last,
       messagesSent: this.#sends.accepted,
       requestsSent: this.#requests?.accepted ?? 0,
       conversations: this.#conversations,

@@ -6,7 +6,7 @@
 
 import { optionError, unknownOption } from "../core/errors.ts";
 import type { ClientOptions, ConnectionEvent, ServerOptions } from "../core/mod.ts";
-import { resolveClient, resolveServer } from "../core/options.ts";
+import { resolveClient, resolveServer } from "../core/resolve.ts";
 import type { Address } from "./address.ts";
 import type { Session } from "./session.ts";
 import { checkStore, type SessionStore } from "./store.ts";

@@ -119,7 +119,7 @@ export class Replies {
 
   #soon(request: Incoming): void {
     this.#ready.push(request);
-    if (this.#ready.length === 1) this.#host.driver.defer(this.#runReady);
+    if (this.#ready.length === 1) this.#host.driver.defer({ run: this.#runReady });
   }
 
   /** It does not throw, and nor does what it calls. */
@@ -195,7 +195,7 @@ export class Replies {
 
   /** There may be room. */
   wake(): void {
-    if (this.#blocked.length > 0) this.#host.driver.defer(this.#giveBlocked);
+    if (this.#blocked.length > 0) this.#host.driver.defer({ run: this.#giveBlocked });
   }
 
   readonly #giveBlocked = (): void => {

@@ -9,6 +9,7 @@
 import type { HeartwireError, Unconfirmed } from "../core/mod.ts";
 import { Acknowledgements } from "./acknowledgements.ts";
 import type { Channel } from "./channel.ts";
+import type { Task } from "./driver.ts";
 import { cancelled, notData, quiet, unacknowledged } from "./failure.ts";
 import type { SessionHost } from "./host.ts";
 import { type Give, Outbox } from "./outbox.ts";
@@ -27,13 +28,14 @@ export function bytesOf(data: unknown): Uint8Array | null {
 }
 
 /** The sends of one session. */
-export class Sends {
+export class Sends implements Task {
   /** Messages accepted, whether there was a connection or not; volatile ones sent. */
   accepted = 0;
   readonly #host: SessionHost;
   readonly #channel: Channel;
-  readonly #outbox = new Outbox(WAITING_MAX);
-  readonly #acknowledgements = new Acknowledgements();
+  /** Null until a send waits for room, or for its acknowledgement. */
+  #outbox: Outbox | null = null;
+  #acknowledgements: Acknowledgements | null = null;
 
   constructor(host: SessionHost, channel: Channel) {
     this.#host = host;
@@ -42,14 +44,19 @@ export class Sends {
 
   /** There may be room: what waits goes. */
   wake(): void {
-    if (!this.#outbox.empty) this.#host.driver.defer(() => this.#sendWaiting());
+    if (this.#waits) this.#host.driver.defer(this);
   }
 
-  #sendWaiting(): void {
+  get #waits(): boolean {
+    return this.#outbox !== null && !this.#outbox.empty;
+  }
+
+  /** Sends what waits. */
+  run(): void {
     const { connection } = this.#channel;
-    if (connection === null || this.#outbox.empty) return;
+    if (connection === null || !this.#waits) return;
     const now = this.#host.driver.now();
-    this.#outbox.flush((bytes) => this.#give(bytes, now));
+    this.#outbox!.flush((bytes) => this.#give(bytes, now));
     this.#host.driver.done(connection, now);
   }
 
@@ -81,9 +88,9 @@ export class Sends {
         throw channel.explained(error);
       }
     };
-    if (!this.#outbox.empty) return this.#outbox.wait(bytes, undefined, null, explaining);
+    if (this.#waits) return this.#queue.wait(bytes, undefined, null, explaining);
     try {
-      if (explaining(bytes) === "blocked") return this.#outbox.wait(bytes, undefined, null, explaining);
+      if (explaining(bytes) === "blocked") return this.#queue.wait(bytes, undefined, null, explaining);
     } catch (error) {
       return channel.refused(error);
     }
@@ -103,7 +110,7 @@ export class Sends {
     }
     const bytes = bytesOf(data);
     if (bytes === null) return channel.refused(notData(data));
-    if (!this.#outbox.empty) return this.#wait(bytes, options);
+    if (this.#waits) return this.#wait(bytes, options);
     const now = this.#host.driver.now();
     let result: "accepted" | "blocked";
     try {
@@ -120,8 +127,12 @@ export class Sends {
     return promise;
   }
 
+  get #queue(): Outbox {
+    return this.#outbox ??= new Outbox(WAITING_MAX);
+  }
+
   #wait(bytes: Uint8Array, { signal, acknowledged }: SendOptions): Promise<void> {
-    return this.#outbox.wait(bytes, signal, acknowledged === true ? () => this.#acknowledgement() : null);
+    return this.#queue.wait(bytes, signal, acknowledged === true ? () => this.#acknowledgement() : null);
   }
 
   /** See {@link Session.sendVolatile}. */
@@ -148,27 +159,28 @@ export class Sends {
   /** Settles when the message that was accepted last was processed. */
   #acknowledgement(): Promise<void> {
     const { core, connection } = this.#channel;
+    this.#acknowledgements ??= new Acknowledgements();
     return this.#acknowledgements.wait(core?.state.outbound.accepted ?? connection!.stats().accepted);
   }
 
   /** The peer's application has finished everything up to this position. */
   processed(position: number): void {
-    this.#acknowledgements.processed(position);
+    this.#acknowledgements?.processed(position);
   }
 
   /** The session is lost, and with it these messages. */
   lost(unconfirmed: readonly Unconfirmed[]): void {
-    this.#acknowledgements.lost(unconfirmed, this.#host.peer.url);
+    this.#acknowledgements?.lost(unconfirmed, this.#host.peer.url);
   }
 
   /** Fails those that wait for room; what was accepted is still acknowledged. */
   closing(): void {
-    this.#outbox.fail(() => this.#channel.unsendable());
+    this.#outbox?.fail(() => this.#channel.unsendable());
   }
 
   /** Fails all that wait, each with an error of its own. */
   fail(error: () => HeartwireError): void {
-    this.#outbox.fail(error);
-    this.#acknowledgements.fail(error);
+    this.#outbox?.fail(error);
+    this.#acknowledgements?.fail(error);
   }
 }

@@ -86,35 +86,40 @@ const QUEUE_MAX = 64;
 export class StatusFeed {
   /** Null until there is one. */
   #listeners: Set<Listener> | null = null;
-  #current: StatusBase & Lasting;
+  /** The state of now, and since when. A status is made of it only for who listens. */
+  #current: Lasting;
+  #since: number;
 
   constructor(first: Lasting, at: number) {
-    this.#current = { ...first, at, missed: 0 };
+    this.#current = first;
+    this.#since = at;
   }
 
-  get current(): StatusBase & Lasting {
+  get current(): Lasting {
     return this.#current;
   }
 
   publish(change: Lasting, at: number): void {
-    this.#current = { ...change, at, missed: 0 };
-    this.#tell(this.#current);
+    this.#current = change;
+    this.#since = at;
+    this.#tell(change, at);
     if (change.state === "closed") this.#listeners = null;
   }
 
   /** Something happened and the state stays what it was. */
   pass(change: PassingChange, at: number): void {
-    this.#tell({ ...change, during: this.#current.state, at, missed: 0 });
+    if (this.#listeners !== null) this.#tell({ ...change, during: this.#current.state }, at);
   }
 
-  #tell(status: Status): void {
+  #tell(change: Lasting | Passing, at: number): void {
     if (this.#listeners === null) return;
+    const status: Status = { ...change, at, missed: 0 };
     for (const listener of this.#listeners) listener.push(status);
   }
 
   listen(signal?: AbortSignal): AsyncIterableIterator<Status> {
     const listener = new Listener((left) => this.#listeners?.delete(left), signal);
-    listener.push(this.#current);
+    listener.push({ ...this.#current, at: this.#since, missed: 0 });
     if (this.#current.state !== "closed") (this.#listeners ??= new Set()).add(listener);
     return listener;
   }

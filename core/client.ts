@@ -16,13 +16,9 @@ import type { Environment } from "./environment.ts";
 import type { ClientEvent, CloseReason, DialFailure } from "./events.ts";
 import { SessionState } from "./flow/session_state.ts";
 import { nonce } from "./handshake.ts";
-import {
-  type ClientOptions,
-  type ConnectionOptions,
-  connectionOptions,
-  resolveClient,
-  type ResolvedClient,
-} from "./options.ts";
+import type { ClientOptions, ConnectionOptions } from "./options.ts";
+import { connectionOptions, resolveClient } from "./resolve.ts";
+import type { ResolvedClient } from "./options.ts";
 import { converse, copyOf, modern } from "./profile.ts";
 import { Replacement, suspected } from "./replacement.ts";
 import { StandIn } from "./resume.ts";

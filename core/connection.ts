@@ -24,7 +24,8 @@ import { Link } from "./link.ts";
 import type { SocketAction } from "./machine.ts";
 import * as messages from "./messages.ts";
 import { notOpen } from "./messages.ts";
-import { type ConnectionOptions, resolveConnection } from "./options.ts";
+import type { ConnectionOptions } from "./options.ts";
+import { resolveConnection } from "./resolve.ts";
 import type { Phase, Role } from "./phases.ts";
 import { Receiver, unacceptable } from "./receive.ts";
 import * as resume from "./resume.ts";
@@ -328,7 +329,8 @@ export class Connection implements Conversation {
     if (link.hello === null) return;
     const terms = ownTerms(link.options, minimumInterval);
     const hello = link.hello.parameters;
-    if (admission !== undefined) resume.carry(link, admission.state);
+    if (admission === undefined) link.alone();
+    else resume.carry(link, admission.state);
     if (!link.converse(hello, terms)) {
       return this.reject("HEARTBEAT_UNACCEPTABLE", 0, unacceptable(link), now);
     }

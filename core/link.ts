@@ -55,6 +55,11 @@ const CONTROL_LIMIT = 65_536;
 /** After the end, what still comes is read and dropped for so long, us. */
 const LINGER: Micros = 1_000_000;
 
+/** They stand there until a server knows what a connection carries: nothing is sent or taken before, and nothing of them changes. */
+const NO_INBOUND = new Inbound(0, 0);
+const NO_OUTBOUND = new Outbound({ entropy() {} }, 0);
+const NO_REQUESTS = new Requests(0);
+
 type Said = Pick<CloseFrame, "code" | "text">;
 
 /** The state of one connection. Internal to core: applications hold a `Connection`. */
@@ -127,11 +132,20 @@ export class Link {
     this.now = now;
     this.decoder = new Decoder(environment, true);
     this.session = session;
-    this.inbound = session?.inbound ?? new Inbound(options.maxMessage, options.window);
-    this.outbound = session?.outbound ?? new Outbound(environment, options.sendBuffer);
-    this.requests = session?.requests ?? new Requests(options.maxRequests);
+    this.inbound = session?.inbound ?? NO_INBOUND;
+    this.outbound = session?.outbound ?? NO_OUTBOUND;
+    this.requests = session?.requests ?? NO_REQUESTS;
     this.ackedReceived = this.inbound.received;
     this.ackedProcessed = this.inbound.processed;
+    if (session === null && role === "client") this.alone();
+  }
+
+  /** It carries no session: its messages end with it. */
+  alone(): void {
+    const { maxMessage, window, sendBuffer, maxRequests } = this.options;
+    this.inbound = new Inbound(maxMessage, window);
+    this.outbound = new Outbound(this.environment, sendBuffer);
+    this.requests = new Requests(maxRequests);
   }
 
   /** Whether the application has yet to finish messages, or to answer requests. */
@@ -267,6 +281,7 @@ export class Link {
     this.liveness = new Liveness(beat, detector, this.measures!, this.timers, this.environment, this.now);
     this.patience = patience(beat);
     if (this.wall !== null) this.liveness.wall(this.wall.wall, this.wall.at, this.now);
+    this.wall = null;
     this.emit({ type: "open", agreement: this.agreement!, resumed: this.resumed });
     catchUp(this);
   }

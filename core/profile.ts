@@ -12,7 +12,8 @@ import { Connection } from "./connection.ts";
 import type { Conversation } from "./conversation.ts";
 import type { Environment } from "./environment.ts";
 import { HeartwireError } from "./errors.ts";
-import { type ConnectionOptions, resolveConnection } from "./options.ts";
+import type { ConnectionOptions } from "./options.ts";
+import { resolveConnection } from "./resolve.ts";
 import type { Role } from "./phases.ts";
 import type { Carried } from "./resume.ts";
 

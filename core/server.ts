@@ -23,13 +23,9 @@ import { EventQueue } from "./event_queue.ts";
 import type { CloseReason } from "./events.ts";
 import { farewell, isStored, leave } from "./farewell.ts";
 import { Budget } from "./liveness/budget.ts";
-import {
-  type ConnectionOptions,
-  connectionOptions,
-  type ResolvedServer,
-  resolveServer,
-  type ServerOptions,
-} from "./options.ts";
+import type { ConnectionOptions, ServerOptions } from "./options.ts";
+import { connectionOptions, resolveServer } from "./resolve.ts";
+import type { ResolvedServer } from "./options.ts";
 import { Places } from "./places.ts";
 import { converse, copyOf, modern } from "./profile.ts";
 import type { Session } from "./session.ts";

@@ -11,7 +11,8 @@
 import { Accrual } from "../../core/liveness/accrual.ts";
 import { Fixed } from "../../core/liveness/detector.ts";
 import type { Detector } from "../../core/liveness/detector.ts";
-import { leastDeviation, resolveConnection } from "../../core/options.ts";
+import { resolveConnection } from "../../core/resolve.ts";
+import { leastDeviation } from "../../core/liveness/detectors.ts";
 import type { Micros } from "../../core/time.ts";
 import { type Judge, MOST_WRONG, type Point, trial } from "./contest.ts";
 import {

@@ -11,7 +11,7 @@
 
 import { type EndReason, HeartwireError, type Message, type Session } from "../../adapters/api.ts";
 import { backoff } from "../../core/backoff.ts";
-import { resolveClient } from "../../core/options.ts";
+import { resolveClient } from "../../core/resolve.ts";
 import { toMillis } from "../../core/time.ts";
 import { type Context, type Outcome, protocolOptions } from "../command.ts";
 import { EXIT, exitOfReason } from "../exit.ts";

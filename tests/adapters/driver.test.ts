@@ -300,11 +300,13 @@ describe("the driver", () => {
         inside = true;
         order.push(`${event.type} ${event.size}`);
         if (event.type === "got" && event.size > 1) {
-          driver.defer(() => {
-            order.push("task");
-            puppet.receive(new Uint8Array(event.size - 1));
-            driver.done(puppet, driver.now());
-            order.push("over");
+          driver.defer({
+            run: () => {
+              order.push("task");
+              puppet.receive(new Uint8Array(event.size - 1));
+              driver.done(puppet, driver.now());
+              order.push("over");
+            },
           });
         }
         inside = false;

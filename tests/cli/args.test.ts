@@ -11,7 +11,7 @@ import { pingIntervals, protocolOptions } from "../../cli/command.ts";
 import { type CommandName, COMMANDS, DETECTORS, PRESET_NAMES } from "../../cli/spec.ts";
 import { nearest } from "../../cli/suggest.ts";
 import { PRESETS } from "../../core/liveness/presets.ts";
-import { resolveConnection } from "../../core/options.ts";
+import { resolveConnection } from "../../core/resolve.ts";
 
 const NAMES = Object.keys(COMMANDS) as CommandName[];
 

@@ -8,7 +8,7 @@
 
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertLessOrEqual } from "@std/assert";
-import { resolveConnection } from "../../core/options.ts";
+import { resolveConnection } from "../../core/resolve.ts";
 import { Pair, type Side } from "../support/pair.ts";
 import { Random } from "../support/random.ts";
 

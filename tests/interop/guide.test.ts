@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { CODES } from "../../core/codes.ts";
-import { resolveClient, resolveConnection, resolveServer } from "../../core/options.ts";
+import { resolveClient, resolveConnection, resolveServer } from "../../core/resolve.ts";
 import { Examples, freePort } from "../support/examples.ts";
 import { ROOT, runtimeCommand, RUNTIMES } from "../support/runtimes.ts";
 

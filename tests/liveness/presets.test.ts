@@ -20,15 +20,10 @@ import { heartbeatCost } from "../../core/cost.ts";
 import { HeartwireError } from "../../core/errors.ts";
 import { pingBucket } from "../../core/liveness/bucket.ts";
 import { type HeartbeatPreset, PRESETS } from "../../core/liveness/presets.ts";
-import {
-  type ConnectionOptions,
-  type HeartbeatOptions,
-  leastDeviation,
-  resolveClient,
-  resolveConnection,
-  type ResolvedHeartbeat,
-  resolveServer,
-} from "../../core/options.ts";
+import type { ConnectionOptions, HeartbeatOptions } from "../../core/options.ts";
+import { resolveClient, resolveConnection, resolveServer } from "../../core/resolve.ts";
+import type { ResolvedHeartbeat } from "../../core/options.ts";
+import { leastDeviation } from "../../core/liveness/detectors.ts";
 import { Pair } from "../support/pair.ts";
 import { Random } from "../support/random.ts";
 import { ROOT } from "../support/runtimes.ts";

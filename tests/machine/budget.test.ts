@@ -8,7 +8,8 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertGreater, assertLessOrEqual, assertThrows } from "@std/assert";
 import type { Conversation } from "../../core/conversation.ts";
-import { resolveServer, type ServerOptions } from "../../core/options.ts";
+import type { ServerOptions } from "../../core/options.ts";
+import { resolveServer } from "../../core/resolve.ts";
 import { type Dialler, Owners } from "../support/owners.ts";
 import { Random } from "../support/random.ts";
 

@@ -8,7 +8,7 @@ import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import { SessionState } from "../../core/flow/session_state.ts";
 import { BATCH } from "../../core/flow/inflight.ts";
-import { resolveConnection } from "../../core/options.ts";
+import { resolveConnection } from "../../core/resolve.ts";
 import { Asking } from "../support/asking.ts";
 import { Random, seeded } from "../support/random.ts";
 import { text } from "../support/talk.ts";
