@@ -35,7 +35,7 @@ export class Transmit {
   /** The outbound flow has let go of the chunks that are shown. */
   #orphaned = false;
 
-  constructor(control: ByteQueue = new ByteQueue()) {
+  constructor(control: ByteQueue = new ByteQueue(true)) {
     this.control = control;
   }
 

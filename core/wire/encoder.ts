@@ -13,7 +13,7 @@ import type { Environment } from "../environment.ts";
 import type { ByteQueue } from "./bytes.ts";
 import { checksum, crc32 } from "./crc32.ts";
 import type { ControlFrame } from "./frames.ts";
-import { encodeParameters, ParameterFrame, type Parameters } from "./parameters.ts";
+import { encodeParameters, ParameterFrame, type Parameters, PARAMETERS_MAX } from "./parameters.ts";
 import {
   CRC_BYTES,
   FrameType,
@@ -222,29 +222,32 @@ export function writeVolatile(out: ByteQueue, environment: Environment, payload:
   finish(out, from, at, checksum(environment, bytes, from, at, 0, out.words));
 }
 
-/** Collects the body of a rarely sent frame. */
+/** Two texts with their lengths, a nonce, five numbers and all parameters are shorter, bytes. */
+const BODY_MAX = 2 * (MAX_TEXT + 2) + 16 + 5 * 8 + PARAMETERS_MAX;
+
+/** Collects the body of a rarely sent frame, whose size must be known before it is written. There is one, for all of them. */
 class BodyWriter {
-  #parts: Uint8Array[] = [];
+  readonly #bytes = new Uint8Array(BODY_MAX);
   size = 0;
 
   bytes(value: Uint8Array): this {
-    this.#parts.push(value);
+    this.#bytes.set(value, this.size);
     this.size += value.length;
     return this;
   }
 
   byte(value: number): this {
-    return this.bytes(Uint8Array.of(value));
+    this.#bytes[this.size++] = value;
+    return this;
   }
 
   sequence(value: number): this {
-    return this.bytes(Uint8Array.of(value >>> 8, value));
+    return this.byte(value >>> 8).byte(value);
   }
 
   varint(value: number): this {
-    const into = new Uint8Array(varintSize(value));
-    writeVarint(into, 0, value);
-    return this.bytes(into);
+    this.size = writeVarint(this.#bytes, this.size, value);
+    return this;
   }
 
   text(value: string): this {
@@ -253,20 +256,26 @@ class BodyWriter {
   }
 
   parameters(value: Parameters, frame: number): this {
-    return this.bytes(encodeParameters(value, frame));
+    this.size = encodeParameters(value, frame, this.#bytes, this.size);
+    return this;
   }
 
   writeTo(into: Uint8Array, at: number): number {
-    for (const part of this.#parts) {
-      into.set(part, at);
-      at += part.length;
-    }
+    for (let from = 0; from < this.size; from++) into[at++] = this.#bytes[from]!;
     return at;
+  }
+
+  /** Begins anew, and keeps no secret. */
+  clear(): void {
+    this.#bytes.fill(0);
+    this.size = 0;
   }
 }
 
+const body = new BodyWriter();
+
 /** Fills in the body in the order of its layout; returns the type. */
-function layOut(frame: ControlFrame, body: BodyWriter): number {
+function layOut(frame: ControlFrame): number {
   switch (frame.kind) {
     case "hello":
       body.bytes(frame.nonce).parameters(frame.parameters, ParameterFrame.HELLO);
@@ -311,13 +320,16 @@ function layOut(frame: ControlFrame, body: BodyWriter): number {
  * or of another frame.
  */
 export function writeFrame(out: ByteQueue, frame: ControlFrame): void {
-  const body = new BodyWriter();
-  const type = layOut(frame, body);
-  const length = 1 + body.size + CRC_BYTES;
-  out.reserve(varintSize(length) + length);
-  const { bytes, at: from } = out;
-  let at = writeVarint(bytes, from, length);
-  bytes[at] = type;
-  at = body.writeTo(bytes, at + 1);
-  finish(out, from, at, crc32(bytes, from, at, 0));
+  try {
+    const type = layOut(frame);
+    const length = 1 + body.size + CRC_BYTES;
+    out.reserve(varintSize(length) + length);
+    const { bytes, at: from } = out;
+    let at = writeVarint(bytes, from, length);
+    bytes[at] = type;
+    at = body.writeTo(bytes, at + 1);
+    finish(out, from, at, crc32(bytes, from, at, 0));
+  } finally {
+    body.clear();
+  }
 }

@@ -132,6 +132,8 @@ const ROWS: readonly Row[] = [
   row(P.TOKEN, "token", "bytes", 1, 512, HELLO),
 ];
 
+const REQUIRED: readonly Row[] = ROWS.filter(({ required }) => required !== 0);
+
 /** Ids are below this, so that they can index {@link BY_ID}. */
 const ID_END = 0x40;
 const BY_ID: readonly (Row | null)[] = Array.from(
@@ -191,11 +193,14 @@ export function decodeParameters(
   frame: number,
   into: Parameters,
 ): Fault | null {
-  const seen: number[] = [];
   const values = into as Record<Name, Value>;
+  // What stood before: a bit each of the ids that we may know, and the others.
+  let low = 0;
+  let high = 0;
+  const others: number[] = [];
   let at = start;
-  while (at < end) {
-    if (seen.length === MAX_PARAMETERS) {
+  for (let count = 0; at < end; count++) {
+    if (count === MAX_PARAMETERS) {
       return fault("FRAME_MALFORMED", `more than ${MAX_PARAMETERS} parameters`);
     }
     const id = readVarint(bytes, at, end);
@@ -207,9 +212,13 @@ export function decodeParameters(
     if (size > end - at) {
       return fault("FRAME_MALFORMED", `parameter ${id} of ${size} bytes, ${end - at} left`);
     }
-    if (seen.includes(id)) return fault("PARAMETER_DUPLICATE", `parameter ${id} stands twice`);
+    const bit = 1 << (id % 32);
+    const twice = id < 32 ? low & bit : id < ID_END ? high & bit : others.includes(id);
+    if (twice) return fault("PARAMETER_DUPLICATE", `parameter ${id} stands twice`);
     if (values.mac !== undefined) return fault("PARAMETER_INVALID", "mac is not the last parameter");
-    seen.push(id);
+    if (id < 32) low |= bit;
+    else if (id < ID_END) high |= bit;
+    else others.push(id);
     const each = id < ID_END ? BY_ID[id]! : null;
     if (each !== null && (each.frames & frame) !== 0) {
       const value = readValue(each, bytes, at, at + size, frame);
@@ -218,7 +227,7 @@ export function decodeParameters(
     }
     at += size;
   }
-  for (const each of ROWS) {
+  for (const each of REQUIRED) {
     if ((each.required & frame) !== 0 && values[each.name] === undefined) {
       return fault("PARAMETER_MISSING", `${each.name} lacks`);
     }
@@ -232,12 +241,19 @@ function misuse(what: string): HeartwireError {
   });
 }
 
-/** They are written here first: an array for each would be a dozen a handshake. Longer than all of them at their longest. */
-const SCRATCH = new Uint8Array(2_048);
+/** Room that the parameters of one frame never pass, bytes. */
+export const PARAMETERS_MAX = 1_024;
 
-/** The parameters of a frame of the kind `frame`, as bytes. Throws for what the frame cannot carry. */
-export function encodeParameters(parameters: Parameters, frame: number): Uint8Array {
-  let at = 0;
+/**
+ * Writes the parameters of a frame of the kind `frame` from `into[at]` on, where {@link PARAMETERS_MAX} bytes are free. Returns where they end.
+ * Throws for what the frame cannot carry.
+ */
+export function encodeParameters(
+  parameters: Parameters,
+  frame: number,
+  into: Uint8Array,
+  at: number,
+): number {
   for (const each of ROWS) {
     const value: Value | undefined = parameters[each.name];
     if (value === undefined) {
@@ -245,31 +261,29 @@ export function encodeParameters(parameters: Parameters, frame: number): Uint8Ar
       continue;
     }
     if ((each.frames & frame) === 0) throw misuse(`parameter ${each.name} does not belong to this frame`);
-    SCRATCH[at] = each.id; // below 0x40: a varint of one byte
-    at = writeValue(each, value, frame, at + 1);
+    into[at] = each.id; // below 0x40: a varint of one byte
+    at = writeValue(each, value, frame, into, at + 1);
   }
-  const bytes = SCRATCH.slice(0, at);
-  SCRATCH.fill(0, 0, at); // no secret is left there
-  return bytes;
+  return at;
 }
 
 /** Writes a value behind its length. Returns where the next parameter goes. */
-function writeValue(each: Row, value: Value, frame: number, at: number): number {
+function writeValue(each: Row, value: Value, frame: number, into: Uint8Array, at: number): number {
   if (typeof value === "number") {
     must(each.form === "varint" ? checkNumber(each, value, frame) : `${each.name} is a number`);
-    return writeVarint(SCRATCH, writeVarint(SCRATCH, at, varintSize(value)), value);
+    return writeVarint(into, writeVarint(into, at, varintSize(value)), value);
   }
   if (typeof value === "boolean") {
     must(each.form === "flag" ? null : `${each.name} is a boolean`);
-    SCRATCH[at] = 1;
-    SCRATCH[at + 1] = value ? 1 : 0;
+    into[at] = 1;
+    into[at + 1] = value ? 1 : 0;
     return at + 2;
   }
   // With room for one code point too many, so that too long a text is seen and not cut.
   const bytes = typeof value === "string" ? encodeText(value, each.max + 4) : value;
   must(checkSize(each, bytes.length));
-  const from = writeVarint(SCRATCH, at, bytes.length);
-  SCRATCH.set(bytes, from);
+  const from = writeVarint(into, at, bytes.length);
+  into.set(bytes, from);
   return from + bytes.length;
 }
 

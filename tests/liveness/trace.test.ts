@@ -117,7 +117,7 @@ describe("the trace of liveness", () => {
     for (const kind of [...met, "LOCAL_STALLED", "PEER_STALLED", "SUSPENDED"]) {
       assertGreaterOrEqual(kinds.get(kind) ?? 0, 5, kind);
     }
-    assertEquals(all.value.toString(16), "d75290e3");
+    assertEquals(all.value.toString(16), "7938cf6e");
   });
 
   it("is another with another seed, and the same again with the same", () => {
