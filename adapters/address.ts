@@ -54,6 +54,15 @@ export function tcpAddress(host: string, port: number): TcpAddress {
   return Object.freeze({ kind: "tcp", host, port, url: `heartwire://${shown}:${port}` });
 }
 
+/**
+ * The own address of all that a listener at this address accepts; null: they differ, for it listens on every one, or a runtime may write it
+ * otherwise. To ask each socket for its own takes a system call.
+ */
+export function localOf(bound: Address): Address | null {
+  if (bound.kind === "unix") return bound;
+  return /^[\d.]+$/.test(bound.host) && bound.host !== "0.0.0.0" ? bound : null;
+}
+
 /** Makes a Unix socket's address. Does not check: for what a runtime reports. */
 export function unixAddress(path: string): UnixAddress {
   const shown = path.replace(/[%?#\s]/g, (char) => encodeURIComponent(char));

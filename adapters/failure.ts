@@ -157,6 +157,17 @@ export function quiet<T>(promise: Promise<T>): Promise<T> {
   return promise;
 }
 
+/** Makes an error without a stack, where the runtime lets one choose. */
+export function withoutStack<E extends Error>(make: () => E): E {
+  const { stackTraceLimit } = Error as { stackTraceLimit?: number };
+  if (typeof stackTraceLimit !== "number" || !Reflect.set(Error, "stackTraceLimit", 0)) return make();
+  try {
+    return make();
+  } finally {
+    Reflect.set(Error, "stackTraceLimit", stackTraceLimit);
+  }
+}
+
 /** The error for an operation that its caller gave up by an AbortSignal; `cause` is the signal's reason. */
 export function cancelled(signal: AbortSignal): HeartwireError {
   return new HeartwireError("CANCELLED", "cancelled by the caller's signal", {

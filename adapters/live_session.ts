@@ -195,12 +195,12 @@ export class LiveSession implements Session, InboxHooks<ReceivedMessage<object>>
   #disconnected(reason: EndReason): void {
     this.#channel.disconnected(reason);
     this.#dropWaiting(reason);
-    if (!this.#channel.goesOn) this.#failWaiting(() => this.#channel.endError(reason));
+    if (!this.#channel.goesOn) this.#failWaiting(() => this.#channel.endNews(reason));
   }
 
   /** What waits for this very connection fails. */
   #dropWaiting(reason: EndReason): void {
-    const error = (): HeartwireError => this.#channel.endError(reason);
+    const error = (): HeartwireError => this.#channel.endNews(reason);
     this.#pings?.fail(error);
     this.#retunes?.fail(error);
   }
@@ -217,7 +217,7 @@ export class LiveSession implements Session, InboxHooks<ReceivedMessage<object>>
     if (this.#channel.resumes || retryIn === null) {
       return this.#publish({ state: "resuming", reason, retryIn });
     }
-    if (!this.#channel.goesOn) this.#failWaiting(() => this.#channel.endError(reason));
+    if (!this.#channel.goesOn) this.#failWaiting(() => this.#channel.endNews(reason));
     this.#publish({ state: "lost", reason, retryIn });
   }
 
@@ -241,7 +241,7 @@ export class LiveSession implements Session, InboxHooks<ReceivedMessage<object>>
     else if (core !== null) this.#requests?.lost(unsentRequests);
     this.#disconnected(reason);
     if (reason.kind === "aborted") this.#inbox.drop(0);
-    this.#inbox.end(reason.kind === "closed" ? null : channel.endError(reason));
+    this.#inbox.end(reason.kind === "closed" ? null : channel.endNews(reason));
     this.#publish({ state: "closed", reason });
     this.#resolveClosed?.(reason);
   }

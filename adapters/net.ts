@@ -4,6 +4,8 @@
  * What is particular here: `write` takes everything and queues without limit, so a write counts as outstanding until
  * it was handed to the kernel; a socket ends itself at the peer's FIN unless `allowHalfOpen`; a reset is `error`, then `close`.
  *
+ * Rule: no function of a socket's own. Listeners are the same for all, and find their transport at the socket.
+ *
  * @module
  */
 
@@ -11,56 +13,92 @@ import * as net from "node:net";
 import { type Address, tcpAddress, unixAddress } from "./address.ts";
 import type { Transport, TransportSink } from "./transport.ts";
 
+/** Behind a write that the kernel did not take at once: its callback comes when that is over. */
+const BEHIND = new Uint8Array(0);
+
+/** Where a socket's transport is. */
+const TRANSPORT = Symbol("transport");
+
+interface Carrier extends net.Socket {
+  [TRANSPORT]?: NetTransport;
+}
+
+function onError(this: Carrier, cause: Error): void {
+  this[TRANSPORT]!.broke(cause);
+}
+
+function onData(this: Carrier, chunk: Uint8Array): void {
+  this[TRANSPORT]!.received(chunk);
+}
+
+function onEnd(this: Carrier): void {
+  this[TRANSPORT]!.ended();
+}
+
+function onClose(this: Carrier): void {
+  this[TRANSPORT]!.closed();
+}
+
 /** One socket of `node:net`. */
 export class NetTransport implements Transport {
   readonly remote: Address;
   readonly local: Address;
   readonly #socket: net.Socket;
   #sink: TransportSink | null = null;
-  /** Bytes of the outstanding write, and writes whose callback has not come. */
-  #outstanding = 0;
-  #callbacks = 0;
   #cause: unknown = null;
 
-  constructor(socket: net.Socket, path: string | null) {
+  /** @param local its own address, where that is known without asking */
+  constructor(socket: Carrier, path: string | null, local: Address | null = null) {
     this.#socket = socket;
     // An accepted Unix socket's other end has no name.
-    const { remoteAddress, remotePort, localAddress, localPort } = socket;
+    const { remoteAddress, remotePort } = socket;
     this.remote = path === null ? tcpAddress(remoteAddress ?? "", remotePort ?? 0) : unixAddress(path);
-    this.local = path === null ? tcpAddress(localAddress ?? "", localPort ?? 0) : unixAddress(path);
+    this.local = local ??
+      (path === null ? tcpAddress(socket.localAddress ?? "", socket.localPort ?? 0) : unixAddress(path));
     socket.setNoDelay(true);
-    socket.on("error", (error) => this.#cause = error); // `close` follows
+    socket[TRANSPORT] = this;
+    socket.on("error", onError);
   }
 
   start(sink: TransportSink): void {
     this.#sink = sink;
+    this.#socket.on("data", onData).on("end", onEnd).on("close", onClose);
+  }
+
+  /** Bytes came. */
+  received(chunk: Uint8Array): void {
     // A plain view: Buffer's own `slice` would not copy, and the same code runs on three runtimes.
-    this.#socket.on("data", (chunk: Buffer) => {
-      this.#sink?.received(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength));
-    });
-    this.#socket.on("end", () => this.#sink?.eof());
-    this.#socket.on("close", () => {
-      const told = this.#sink;
-      this.#sink = null;
-      told?.failed(this.#cause);
-    });
+    this.#sink?.received(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength));
+  }
+
+  /** The peer ended its direction. */
+  ended(): void {
+    this.#sink?.eof();
+  }
+
+  /** Something went wrong; {@link NetTransport.closed} follows. */
+  broke(cause: unknown): void {
+    this.#cause = cause;
+  }
+
+  /** The socket is gone. */
+  closed(): void {
+    const sink = this.#sink;
+    this.#sink = null;
+    sink?.failed(this.#cause);
   }
 
   write(bytes: Uint8Array): number {
-    this.#callbacks++;
-    this.#socket.write(bytes, this.#written);
+    const socket = this.#socket;
+    socket.write(bytes);
     // Nothing queued: the kernel took it all within the call.
-    if (this.#socket.writableLength === 0) return bytes.length;
-    this.#outstanding = bytes.length;
+    if (socket.writableLength === 0) return bytes.length;
+    // A callback of each write itself would cost a fifteenth of a round trip.
+    socket.write(BEHIND, (error) => {
+      if (!error) this.#sink?.wrote(bytes.length);
+    });
     return 0;
   }
-
-  readonly #written = (error?: Error | null): void => {
-    if (--this.#callbacks > 0 || this.#outstanding === 0 || error) return;
-    const count = this.#outstanding;
-    this.#outstanding = 0;
-    this.#sink?.wrote(count);
-  };
 
   end(): void {
     this.#socket.end();

@@ -12,7 +12,8 @@ const KEPT = 16;
 
 /** A queue that is filled by an input and then drained to its end. */
 export class EventQueue<E> {
-  #places: (E | null)[] = [];
+  /** With one place: an empty array that is added to gets 17 of them. */
+  #places: (E | null)[] = [null];
   #next = 0;
   #count = 0;
 

@@ -9,7 +9,7 @@
  * @module
  */
 
-import { type Address, tcpAddress, unixAddress } from "../address.ts";
+import { type Address, localOf, tcpAddress, unixAddress } from "../address.ts";
 import { systemClock, systemEnvironment } from "../environment.ts";
 import { dial } from "../net.ts";
 import type { Listener, ListenerSink, Platform, Transport, TransportSink } from "../transport.ts";
@@ -30,11 +30,12 @@ class BunTransport implements Transport {
   #full = false;
   #eof = false;
 
-  constructor(socket: Socket, path: string | null) {
+  constructor(socket: Socket, path: string | null, local: Address | null) {
     this.#socket = socket;
-    const { remoteAddress, remotePort, localAddress, localPort } = socket;
+    const { remoteAddress, remotePort } = socket;
     this.remote = path === null ? tcpAddress(remoteAddress ?? "", remotePort ?? 0) : unixAddress(path);
-    this.local = path === null ? tcpAddress(localAddress ?? "", localPort ?? 0) : unixAddress(path);
+    this.local = local ??
+      (path === null ? tcpAddress(socket.localAddress ?? "", socket.localPort ?? 0) : unixAddress(path));
     if (path === null) socket.setNoDelay(true);
   }
 
@@ -91,12 +92,13 @@ class BunTransport implements Transport {
 
 function handlers(
   path: string | null,
+  local: () => Address | null,
   opened: (transport: BunTransport) => void,
 ): BunHandlers<BunTransport | null> {
   return {
     binaryType: "uint8array",
     open: (socket) => {
-      socket.data = new BunTransport(socket, path);
+      socket.data = new BunTransport(socket, path, local());
       opened(socket.data);
     },
     data: (socket, bytes) => socket.data?.received(bytes),
@@ -122,11 +124,11 @@ export const platform: Platform = {
   listen: (address: Address, sink: ListenerSink): Promise<Listener> =>
     new Promise((resolve) => {
       const path = address.kind === "unix" ? address.path : null;
-      const socket = handlers(path, (transport) => sink.accepted(transport));
+      let local: Address | null = null;
+      const socket = handlers(path, () => local, (transport) => sink.accepted(transport));
       const listener = bun.listen({ ...targetOf(address), allowHalfOpen: true, socket });
-      resolve({
-        address: path === null ? tcpAddress(listener.hostname, listener.port) : address,
-        close: () => listener.stop(false),
-      });
+      const here = path === null ? tcpAddress(listener.hostname, listener.port) : address;
+      local = localOf(here);
+      resolve({ address: here, close: () => listener.stop(false) });
     }),
 };

@@ -5,7 +5,7 @@
  */
 
 import * as net from "node:net";
-import { type Address, tcpAddress } from "../address.ts";
+import { type Address, localOf, tcpAddress } from "../address.ts";
 import { systemClock, systemEnvironment } from "../environment.ts";
 import { dial, NetTransport } from "../net.ts";
 import type { Listener, ListenerSink, Platform } from "../transport.ts";
@@ -22,8 +22,9 @@ export const platform: Platform = {
   listen(address: Address, sink: ListenerSink): Promise<Listener> {
     return new Promise((resolve, reject) => {
       const path = address.kind === "unix" ? address.path : null;
+      let local: Address | null = path === null ? null : address;
       const server = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
-        sink.accepted(new NetTransport(socket, path));
+        sink.accepted(new NetTransport(socket, path, local));
       });
       server.once("error", reject);
       server.listen(
@@ -32,12 +33,11 @@ export const platform: Platform = {
           server.off("error", reject);
           server.on("error", (error) => sink.failed(error));
           const bound = server.address();
-          resolve({
-            address: typeof bound === "object" && bound !== null
-              ? tcpAddress(bound.address, bound.port)
-              : address,
-            close: () => server.close(),
-          });
+          const here = typeof bound === "object" && bound !== null
+            ? tcpAddress(bound.address, bound.port)
+            : address;
+          local = localOf(here);
+          resolve({ address: here, close: () => server.close() });
         },
       );
     });
