@@ -134,12 +134,10 @@ export class HandlerLoop<M extends Message> implements Consumer, Task {
     this.#inbox = inbox;
     this.#handler = handler;
     this.#signal = signal;
-    this.finished = quiet(
-      new Promise((resolve, reject) => {
-        this.#resolve = resolve;
-        this.#reject = reject;
-      }),
-    );
+    this.finished = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
     try {
       inbox.claim(this);
       if (signal !== undefined) this.#heed(signal);
@@ -160,8 +158,9 @@ export class HandlerLoop<M extends Message> implements Consumer, Task {
     this.#over = true;
     if (this.#onAbort !== null) this.#signal!.removeEventListener("abort", this.#onAbort);
     this.#inbox.release(this);
-    if (error === null) this.#resolve();
-    else this.#reject(error);
+    if (error === null) return this.#resolve();
+    void quiet(this.finished); // whoever wants to know waits for it; nobody has to
+    this.#reject(error);
   }
 
   #failed(error: unknown): void {

@@ -51,7 +51,8 @@ export type {
   SessionOver,
 } from "./server_types.ts";
 export { APPLICATION_STATUS, ReplyStatus } from "./flow/requests.ts";
-export type { Grant, Positions, SessionState } from "./flow/session_state.ts";
+export type { Grant } from "./flow/grant.ts";
+export type { Positions, SessionState } from "./flow/session_state.ts";
 export type { Admission, Carried, Dial } from "./resume.ts";
 export { Session } from "./session.ts";
 export type { SessionCounts } from "./session_types.ts";

@@ -10,6 +10,7 @@
 import type { Copies, Names } from "./canonical.ts";
 import { resumeProof } from "./crypto/proof.ts";
 import type { Environment } from "./environment.ts";
+import { Grant } from "./flow/grant.ts";
 import { type Positions, positionsOf, SessionState } from "./flow/session_state.ts";
 import type { Link } from "./link.ts";
 import type { ResolvedConnection } from "./options.ts";
@@ -83,13 +84,9 @@ export function sessionHello(link: Link, dial: Dial, nonce: Uint8Array, hello: P
   if (session === null || session.grant === null) return;
   const { positions, grant, inbound } = session;
   const { generation } = dial;
-  hello.proof = resumeProof(
-    link.environment,
-    grant.secret,
-    { session: grant.id, generation, ...positions },
-    nonce,
-  );
-  hello.session = grant.id;
+  const { id, secret } = grant;
+  hello.proof = resumeProof(link.environment, secret, { session: id, generation, ...positions }, nonce);
+  hello.session = id;
   hello.freshOnLoss = standIn === null;
   hello.credit = standIn?.credit ?? inbound.resume();
   tell(positions, hello);
@@ -192,6 +189,6 @@ export function readWelcome(link: Link, welcome: Parameters): string | null {
     link.outbound.begin(welcome.credit ?? 0, link.agreement!.maxMessage);
   }
   if (id === undefined || secret === undefined || welcome.resumable !== true) return null;
-  link.session!.keep({ id, secret, epoch: welcome.epoch ?? 0 }, link.options.retention);
+  link.session!.keep(new Grant(id, secret, welcome.epoch ?? 0), link.options.retention);
   return null;
 }

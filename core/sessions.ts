@@ -21,18 +21,18 @@ import { resumeProof } from "./crypto/proof.ts";
 import { Deadlines } from "./deadlines.ts";
 import type { Environment } from "./environment.ts";
 import type { CloseReason } from "./events.ts";
-import { type Grant, positionsOf, SessionState } from "./flow/session_state.ts";
+import { Grant, ID_BYTES, SECRET_BYTES } from "./flow/grant.ts";
+import { positionsOf, SessionState } from "./flow/session_state.ts";
 import type { ResolvedServer } from "./options.ts";
 import { type Account, Session } from "./session.ts";
 import type { Claim, Held, SessionCounts } from "./session_types.ts";
 import { type Outcome, Pump, type Pumps } from "./store/pump.ts";
-import { fromHex, type SessionRecord, toHex } from "./store/questions.ts";
+import type { SessionRecord } from "./store/questions.ts";
+import { fromHex, toHex } from "./wire/hex.ts";
 import { type Micros, NEVER, toMicros } from "./time.ts";
 import type { HelloFrame } from "./wire/frames.ts";
 
 /** Bytes of a session's id and of its secret. */
-const ID_BYTES = 16;
-const SECRET_BYTES = 32;
 
 /** What is stored is touched so often at most, ms. */
 const TOUCH_LEAST = 1_000;
@@ -154,9 +154,7 @@ export class Sessions {
 
   #grant(hello: HelloFrame, previous: SessionState | null): Claim & { readonly type: "admit" } {
     const { generation = 0 } = hello.parameters;
-    // Not two views of one array: V8 keeps so short ones in its own heap, but what is viewed costs 170 bytes more, and malloc.
-    const grant = { id: this.#random(ID_BYTES), secret: this.#random(SECRET_BYTES), epoch: this.#epoch };
-    const state = this.begun(grant);
+    const state = this.begun(new Grant(this.#random(ID_BYTES), this.#random(SECRET_BYTES), this.#epoch));
     const held = this.#hold(state, generation, null);
     held.instance = instanceOf(hello);
     const admission = { state, resumed: false, known: false, previous: previous?.positions ?? null };
@@ -179,7 +177,7 @@ export class Sessions {
   #hold(state: SessionState, generation: number, record: SessionRecord | null): Held {
     const pump = this.pumps === null ? null : new Pump(state, generation, this.pumps, record);
     const session = new Session(state);
-    const key = toHex(state.grant!.id);
+    const { key } = state.grant!;
     const waits = { confirmed: false, until: NEVER, reason: null, awaited: false };
     const held: Held = { session, key, generation, instance: null, ...waits, pump };
     if (pump !== null) pump.held = held;
@@ -304,12 +302,12 @@ export class Sessions {
 
   /** Whether a session is not over. */
   keeps(session: Session): boolean {
-    return this.#held.get(toHex(session.state.grant!.id))?.session === session;
+    return this.#held.get(session.state.grant!.key)?.session === session;
   }
 
   /** The application ends a session that has no connection now. */
   end(session: Session, reason: CloseReason): void {
-    const held = this.#held.get(toHex(session.state.grant!.id));
+    const held = this.#held.get(session.state.grant!.key);
     if (held?.session === session && session.connection === null) this.#forget(held, reason, true);
   }
 

@@ -10,6 +10,7 @@ import { seal, writeCancel, writeChunk } from "../wire/encoder.ts";
 import { CHUNK_COST, FIRST, FrameType, LAST, MAX_CHUNK, MAX_UNACKNOWLEDGED } from "../wire/registry.ts";
 import type { Micros } from "../time.ts";
 import type { Answers } from "./answers.ts";
+import { InFlight } from "./inflight.ts";
 import type { Outbound } from "./outbound.ts";
 import { ownFrameSize, ownTypeAt } from "./own_frames.ts";
 import { ReplyStatus } from "./requests.ts";
@@ -53,7 +54,8 @@ export function stopgaps(
   environment: Environment,
   now: Micros,
 ): Uint8Array | null {
-  const { sent, everSent, received, inFlight } = outbound;
+  const { sent, everSent, received } = outbound;
+  const inFlight = outbound.inFlight ??= new InFlight();
   const last = Math.min(everSent, sent + STOPGAPS, received + MAX_UNACKNOWLEDGED);
   if (sent === last || !inFlight.open) return null;
   const queue = new ByteQueue();

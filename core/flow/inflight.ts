@@ -147,3 +147,6 @@ export class InFlight {
     return `${this.limit},${this.bytes},${learned.join(",")}[${batches.join(" ")}]`;
   }
 }
+
+/** Of a connection over which no chunk has left; never changed. */
+export const NOTHING_SENT: InFlight = new InFlight();

@@ -22,7 +22,7 @@ import { CHUNK_COST, FrameType, MAX_UNACKNOWLEDGED } from "../wire/registry.ts";
 import { Answers } from "./answers.ts";
 import { bareChunks, frames } from "./bare_chunks.ts";
 import { frame, messageCost, stopgaps } from "./framing.ts";
-import { BATCH, InFlight } from "./inflight.ts";
+import { BATCH, InFlight, NOTHING_SENT } from "./inflight.ts";
 import { ownCost, ownFrameSize, ownIsAt, ownTypeAt } from "./own_frames.ts";
 import { Retention } from "./retention.ts";
 import { type Remainder, remainder } from "./unconfirmed.ts";
@@ -50,8 +50,7 @@ export class Outbound {
   durable: number = Infinity;
   /** Since it was set to Infinity, chunks changed their places from this position on. */
   reordered: number = Infinity;
-  /** What is on its way. */
-  inFlight: InFlight = new InFlight();
+  inFlight: InFlight | null = null; // null until a chunk leaves over this connection
   #environment: Environment;
   #buffer: number;
   /** Messages and requests that wait, without sequence and trailer. */
@@ -225,6 +224,7 @@ export class Outbound {
     const view = again ? kept!.peek() : source!.peek();
     if (view === null) return null;
     const words = again ? null : wordsOf(view);
+    const inFlight = this.inFlight ??= new InFlight();
     let end = 0;
     let batch = BATCH;
     while (end < view.length) {
@@ -235,10 +235,10 @@ export class Outbound {
       const cost = this.#cost + ownCost(view, typeAt, next);
       if (cost > this.limit || this.sent - this.received >= MAX_UNACKNOWLEDGED) break;
       if (this.sent >= this.durable) break;
-      if (!this.inFlight.open) break;
+      if (!inFlight.open) break;
       if (end > 0 && next > batch) {
         if (next > most) break;
-        this.inFlight.batch(this.sent, now);
+        inFlight.batch(this.sent, now);
         batch = end + BATCH;
       }
       if (!again) {
@@ -248,10 +248,10 @@ export class Outbound {
       this.#cost = cost;
       this.sent++;
       end = next;
-      this.inFlight.leaves(size);
+      inFlight.leaves(size);
     }
     if (end === 0) return null;
-    this.inFlight.batch(this.sent, now);
+    inFlight.batch(this.sent, now);
     const frames = view.subarray(0, end);
     this.#source = source;
     if (again) {
@@ -304,7 +304,7 @@ export class Outbound {
     this.sent = received;
     this.#cost = 0;
     this.begin(limit, maxMessage);
-    this.inFlight = new InFlight();
+    this.inFlight = null;
     // A peer that was restored from a store may have received less than before.
     this.#retention!.rewind(received - (this.#answers?.before(received) ?? 0) - this.processedInOrder);
     this.#answers?.kept?.rewind(0);
@@ -323,7 +323,7 @@ export class Outbound {
   acknowledge(received: number, processed: number, now: Micros): boolean {
     if (received < this.received || received > this.sent) return false;
     if (processed < this.processed || processed > received) return false;
-    if (received > this.received) this.inFlight.acknowledged(received, now);
+    if (received > this.received) this.inFlight?.acknowledged(received, now);
     this.#acknowledged(received, processed);
     return true;
   }
@@ -336,7 +336,7 @@ export class Outbound {
     if (distance === 0) return true;
     this.received += distance;
     this.#answers?.receivedTo(this.received);
-    this.inFlight.acknowledged(this.received, now);
+    this.inFlight?.acknowledged(this.received, now);
     return true;
   }
 
@@ -408,7 +408,7 @@ export class Outbound {
     copy.processed = this.processed;
     copy.limit = this.limit;
     copy.maxMessage = this.maxMessage;
-    copy.inFlight = this.inFlight.clone();
+    copy.inFlight = this.inFlight?.clone() ?? null;
     copy.everSent = this.everSent;
     copy.blocked = this.blocked;
     copy.blockedAnswer = this.blockedAnswer;
@@ -443,6 +443,8 @@ export class Outbound {
     ];
     const kept = this.#retention === null ? "" : `${this.everSent - this.sent},${this.#retention.key()}`;
     const answers = this.#answers?.key(this.sent) ?? "";
-    return `${base.join(",")}|${this.inFlight.key(this.sent, now)}|${this.#queue.key()}|${answers}|${kept}`;
+    return `${base.join(",")}|${
+      (this.inFlight ?? NOTHING_SENT).key(this.sent, now)
+    }|${this.#queue.key()}|${answers}|${kept}`;
   }
 }

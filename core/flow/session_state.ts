@@ -20,19 +20,10 @@ import type { Micros } from "../time.ts";
 import type { Parameters } from "../wire/parameters.ts";
 import type { Marks } from "../store/questions.ts";
 import { MAX_CHUNK } from "../wire/registry.ts";
+import type { Grant } from "./grant.ts";
 import { Inbound } from "./inbound.ts";
 import { Outbound } from "./outbound.ts";
 import { Requests } from "./requests.ts";
-
-/** What a server gives to a new session. */
-export interface Grant {
-  /** Names it, 16 bytes. */
-  readonly id: Uint8Array;
-  /** Proves that one may resume it, 32 bytes. */
-  readonly secret: Uint8Array;
-  /** Changes whenever the server lost sessions. */
-  readonly epoch: number;
-}
 
 /** Positions of one side, as it tells them to resume. */
 export interface Positions {

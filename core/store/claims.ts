@@ -16,14 +16,14 @@ import type { Claim, Held } from "../session_types.ts";
 import type { Sessions } from "../sessions.ts";
 import type { HelloFrame } from "../wire/frames.ts";
 import type { Pumps } from "./pump.ts";
+import { Grant, SECRET_BYTES } from "../flow/grant.ts";
+import { fromHex, toHex } from "../wire/hex.ts";
 import {
-  fromHex,
   type SessionFound,
   type SessionRecord,
   STORE_VERSION,
   type StoreAnswer,
   type StoreQuestion,
-  toHex,
 } from "./questions.ts";
 import { restored } from "./restore.ts";
 
@@ -46,9 +46,6 @@ export interface Pending {
 
 /** A newer dial has the session; the store does not say whose. */
 const STALE: Verdict = { type: "stale", winner: null };
-
-/** The secret's length, bytes. */
-const SECRET_BYTES = 32;
 
 /** The HELLOs of one server that wait. */
 export class Claims {
@@ -198,7 +195,7 @@ export class Claims {
     const id = fromHex(session, 16)!;
     const secret = fromHex(record.secret, SECRET_BYTES);
     if (secret === null) return null;
-    const begun = this.#sessions.begun({ id, secret, epoch: record.epoch });
+    const begun = this.#sessions.begun(new Grant(id, secret, record.epoch));
     const state = restored(begun, record.marks, first, chunks);
     return state === null ? null : this.#sessions.restore(state, generation, record);
   }

@@ -22,8 +22,8 @@ import {
   STORE_VERSION,
   type StoreAnswer,
   type StoreQuestion,
-  toHex,
 } from "./questions.ts";
+import { toHex } from "../wire/hex.ts";
 
 /** A write carries chunks of about so many bytes at most. */
 const MOST = 262_144;
@@ -101,7 +101,7 @@ export class Pump implements Timed {
 
   /** @param record null: it begins */
   constructor(state: SessionState, generation: number, pumps: Pumps, record: SessionRecord | null) {
-    this.session = toHex(state.grant!.id);
+    this.session = state.grant!.key;
     this.state = state;
     this.generation = generation;
     this.created = this.begun = record !== null;

@@ -189,27 +189,3 @@ export type Failed = { readonly type: "failed"; readonly text: string };
 
 /** What a store answers. */
 export type StoreAnswer = Done | Unknown | Fenced | Full | Stale | SessionFound | Claimed | Chunks | Failed;
-
-const DIGIT = Array.from("0123456789abcdef", (digit) => digit.charCodeAt(0));
-
-/** Where the digits of an id are put together. */
-const ID_DIGITS = new Array<number>(32).fill(0);
-
-/** Bytes as hexadecimal digits. */
-export function toHex(bytes: Uint8Array): string {
-  // One flat string: what is put together piece by piece stays in pieces, 40 bytes each, as long as it is kept.
-  const digits = bytes.length === 16 ? ID_DIGITS : new Array<number>(2 * bytes.length);
-  for (let at = 0; at < bytes.length; at++) {
-    digits[2 * at] = DIGIT[bytes[at]! >> 4]!;
-    digits[2 * at + 1] = DIGIT[bytes[at]! & 15]!;
-  }
-  return String.fromCharCode.apply(null, digits);
-}
-
-/** The other way round; null: these are no digits of so many bytes. */
-export function fromHex(digits: string, count: number): Uint8Array | null {
-  if (digits.length !== 2 * count || !/^[0-9a-f]*$/.test(digits)) return null;
-  const bytes = new Uint8Array(count);
-  for (let at = 0; at < count; at++) bytes[at] = Number.parseInt(digits.slice(2 * at, 2 * at + 2), 16);
-  return bytes;
-}

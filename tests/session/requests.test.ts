@@ -8,6 +8,7 @@ import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import { SessionState } from "../../core/flow/session_state.ts";
 import { BATCH } from "../../core/flow/inflight.ts";
+import { Grant } from "../../core/flow/grant.ts";
 import { resolveConnection } from "../../core/resolve.ts";
 import { Asking } from "../support/asking.ts";
 import { Random, seeded } from "../support/random.ts";
@@ -234,7 +235,7 @@ describe("a session that is lost", () => {
 /** A session that has left this, with a peer that has all of it and has processed so much. */
 function left(push: (state: SessionState) => void, received: number, processed: number): SessionState {
   const state = SessionState.begin(resolveConnection(), seeded(new Random(1)));
-  state.keep({ id: new Uint8Array(16), secret: new Uint8Array(32), epoch: 0 }, 1_000_000);
+  state.keep(new Grant(new Uint8Array(16), new Uint8Array(32), 0), 1_000_000);
   const { outbound } = state;
   outbound.begin(1_000_000, 1_000_000);
   push(state);
