@@ -32,9 +32,9 @@ export const timers: Suite = {
     try {
       const runtime = await program.call<string>("runtime");
       const call = (name: string, argument: unknown): Promise<number> => program.call<number>(name, argument);
-      for (let round = quick ? 0 : -1; round < rounds; round++) {
+      for (let round = quick ? 0 : -2; round < rounds; round++) {
         const add = (what: string, subject: string, unit: string, value: number): void => {
-          if (round >= 0) kept.add(what, subject, unit, value); // the engine compiles before that
+          if (round >= 0) kept.add(what, subject, unit, value); // the engine compiles before that; Bun's is not done after one
         };
         const seconds = quick ? 1 : 10;
         add(PERIOD, OURS, "ms of CPU a second", await call("period", { count: many, seconds }));
