@@ -9,6 +9,7 @@
  */
 
 import { HeartwireError } from "../core/errors.ts";
+import { ById } from "../core/flow/by_id.ts";
 import { ReplyStatus } from "../core/flow/requests.ts";
 import type { Channel } from "./channel.ts";
 import { notData } from "./failure.ts";
@@ -69,7 +70,7 @@ export class Replies {
   readonly #channel: Channel;
   #handler: RequestHandler | null = null;
   /** Not answered yet, by id. */
-  readonly #open = new Map<number, Incoming>();
+  readonly #open = new ById<Incoming>();
   /** They wait for a handler. */
   #waiting: Incoming[] = [];
   /** They wait for their turn, which comes for all of them at once. */
@@ -170,7 +171,7 @@ export class Replies {
 
   #answer(request: Incoming, status: number, bytes: Uint8Array): void {
     if (this.#open.get(request.id) !== request) return;
-    this.#open.delete(request.id);
+    this.#open.take(request.id);
     const answer = { request, status, bytes: status === ReplyStatus.CANCELLED ? NOTHING : bytes };
     if (this.#blocked.length > 0 || !this.#give(answer)) this.#blocked.push(answer);
   }
@@ -207,7 +208,7 @@ export class Replies {
 
   /** Their session is over or lost: nobody waits for the answers. */
   drop(error: () => HeartwireError): void {
-    for (const request of this.#open.values()) request.cancel(error());
+    for (const [, request] of this.#open.entries()) request.cancel(error());
     this.#open.clear();
     this.#waiting = [];
     this.#blocked.clear();

@@ -8,6 +8,7 @@
  */
 
 import { HeartwireError, numberOption } from "../core/errors.ts";
+import { ById } from "../core/flow/by_id.ts";
 import type { Channel } from "./channel.ts";
 import { cancelled, quiet } from "./failure.ts";
 import type { SessionHost } from "./host.ts";
@@ -40,7 +41,7 @@ export class Requests {
   readonly #channel: Channel;
   readonly #sends: Sends;
   /** Accepted, by id. */
-  readonly #open = new Map<number, Waiting>();
+  readonly #open = new ById<Waiting>();
   /** They wait for room. */
   readonly #early = new Set<Waiting>();
   #alarmAt = Infinity;
@@ -99,7 +100,7 @@ export class Requests {
     if (waiting.settled) return false;
     waiting.settled = true;
     this.#early.delete(waiting);
-    if (this.#open.get(waiting.id) === waiting) this.#open.delete(waiting.id);
+    if (this.#open.get(waiting.id) === waiting) this.#open.take(waiting.id);
     if (waiting.onAbort !== null) waiting.signal!.removeEventListener("abort", waiting.onAbort);
     return true;
   }
@@ -133,12 +134,16 @@ export class Requests {
     this.#alarmAt = Infinity;
     this.#cancelAlarm = null;
     let next = Infinity;
-    for (const waiting of [...this.#open.values(), ...this.#early]) {
+    for (const waiting of this.#all()) {
       if (waiting.until <= now) this.#giveUp(waiting, this.#timedOut(waiting));
       else next = Math.min(next, waiting.until);
     }
     this.#arm(next);
   };
+
+  #all(): Waiting[] {
+    return [...this.#open.entries().map(([, waiting]) => waiting), ...this.#early];
+  }
 
   #timedOut({ timeout, id }: Waiting): HeartwireError {
     const { url } = this.#host.peer;
@@ -161,14 +166,14 @@ export class Requests {
   lost(unsent: readonly number[]): void {
     const never = new Set(unsent);
     const { url } = this.#host.peer;
-    for (const [id, waiting] of [...this.#open]) {
+    for (const [id, waiting] of this.#open.entries()) {
       this.#fail(waiting, never.has(id) ? unsentError(url) : unknownError(url));
     }
   }
 
   /** Fails all, each with an error of its own. */
   fail(error: () => HeartwireError): void {
-    for (const waiting of [...this.#open.values(), ...this.#early]) this.#fail(waiting, error());
+    for (const waiting of this.#all()) this.#fail(waiting, error());
     this.#cancelAlarm?.();
     this.#cancelAlarm = null;
     this.#alarmAt = Infinity;

@@ -11,6 +11,7 @@
  */
 
 import type { Code } from "../codes.ts";
+import { ById } from "./by_id.ts";
 
 /** How a request ended. */
 export const ReplyStatus = {
@@ -43,9 +44,9 @@ export class Requests {
   readonly most: number;
   #last = 0;
   #heard = 0;
-  #asked: Map<number, Asked> | null = null;
+  #asked: ById<Asked> | null = null;
   /** What each of the peer's holds of the credit. */
-  #owed: Map<number, number> | null = null;
+  #owed: ById<number> | null = null;
   /** Of the owed ones, those that were too many, and whose refusal waits for room. */
   #refused: number[] = [];
   // Of the chunks that are being put together: what stood in the first. 0: none are.
@@ -82,7 +83,7 @@ export class Requests {
 
   /** It was accepted, with this place in the order. */
   accepted(order: number): void {
-    (this.#asked ??= new Map()).set(++this.#last, { order, cancelled: false });
+    (this.#asked ??= new ById()).set(++this.#last, { order, cancelled: false });
   }
 
   /** One of ours is taken back. Returns its place in the order, or -1: it is not open, or was taken back before. */
@@ -105,7 +106,7 @@ export class Requests {
 
   /** Those of the peer's that are open. */
   get open(): number[] {
-    return this.#owed === null ? [] : [...this.#owed.keys()];
+    return this.#owed === null ? [] : this.#owed.entries().map(([id]) => id);
   }
 
   /**
@@ -135,7 +136,7 @@ export class Requests {
     this.#requestId = 0;
     if (id <= this.#heardBefore) return null;
     this.#arrived = id;
-    (this.#owed ??= new Map()).set(id, cost);
+    (this.#owed ??= new ById()).set(id, cost);
     return { id, remaining: this.#remaining };
   }
 
@@ -156,14 +157,12 @@ export class Requests {
 
   /** Whether this one of the peer's is open. */
   owes(id: number): boolean {
-    return this.#owed?.has(id) ?? false;
+    return this.#owed?.get(id) !== undefined;
   }
 
   /** One of the peer's was answered. Returns what it held of the credit. */
   answered(id: number): number {
-    const cost = this.#owed!.get(id)!;
-    this.#owed!.delete(id);
-    return cost;
+    return this.#owed!.take(id)!;
   }
 
   /** The peer takes one back. Returns what is wrong with that, or null. It may have been answered meanwhile. */
@@ -173,7 +172,7 @@ export class Requests {
 
   /** The first chunk of a reply to one of ours. Returns whether that is open. */
   replies(id: number, status: number): boolean {
-    if (!(this.#asked?.has(id) ?? false) && !(id >= 1 && id <= this.#askedBefore)) return false;
+    if (this.#asked?.get(id) === undefined && !(id >= 1 && id <= this.#askedBefore)) return false;
     this.#replyId = id;
     this.#status = status;
     return true;
@@ -182,8 +181,7 @@ export class Requests {
   /** It is whole. Null: nobody waits for it. */
   replied(): { readonly id: number; readonly status: number } | null {
     const id = this.#replyId;
-    const asked = this.#asked?.get(id);
-    this.#asked?.delete(id);
+    const asked = this.#asked?.take(id);
     this.#replyId = 0;
     return asked === undefined || asked.cancelled ? null : { id, status: this.#status };
   }
@@ -193,10 +191,8 @@ export class Requests {
     const copy = new Requests(this.most);
     copy.#last = this.#last;
     copy.#heard = this.#heard;
-    if (this.#asked !== null) {
-      copy.#asked = new Map([...this.#asked].map(([id, asked]) => [id, { ...asked }]));
-    }
-    if (this.#owed !== null) copy.#owed = new Map(this.#owed);
+    copy.#asked = this.#asked?.clone((asked) => ({ ...asked })) ?? null;
+    copy.#owed = this.#owed?.clone((cost) => cost) ?? null;
     copy.#refused = this.#refused.slice();
     copy.#requestId = this.#requestId;
     copy.#arrived = this.#arrived;
@@ -211,10 +207,10 @@ export class Requests {
 
   /** The canonical form; places in the order relative to `accepted`. */
   key(accepted: number): string {
-    const asked = [...this.#asked ?? []].map(([id, { order, cancelled }]) =>
+    const asked = (this.#asked?.entries() ?? []).map(([id, { order, cancelled }]) =>
       `${this.#last - id}:${accepted - order}${cancelled ? "!" : ""}`
     );
-    const owed = [...this.#owed ?? []].map(([id, cost]) => `${this.#heard - id}:${cost}`);
+    const owed = (this.#owed?.entries() ?? []).map(([id, cost]) => `${this.#heard - id}:${cost}`);
     const refused = this.#refused.map((id) => this.#heard - id);
     const request = this.#requestId === 0 ? "" : `${this.#heard - this.#requestId}:${this.#remaining}`;
     const reply = this.#replyId === 0 ? "" : `${this.#last - this.#replyId}:${this.#status}`;
