@@ -30,8 +30,13 @@ export interface Message extends Payload {
 
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
+/** {@link Payload.text} of these bytes. */
+export function textOf(bytes: Uint8Array): string {
+  return decoder.decode(bytes);
+}
+
 /** Bytes that their receiver may keep: a copy unless they are `owned`. */
-function kept(bytes: Uint8Array, owned: boolean): Uint8Array {
+export function kept(bytes: Uint8Array, owned: boolean): Uint8Array {
   return owned ? bytes : new Uint8Array(bytes);
 }
 
@@ -45,7 +50,7 @@ export class ReceivedPayload implements Payload {
   }
 
   text(): string {
-    return decoder.decode(this.bytes);
+    return textOf(this.bytes);
   }
 
   json(): unknown {
@@ -72,7 +77,7 @@ export class ReceivedMessage<Source> implements Message {
   }
 
   text(): string {
-    return decoder.decode(this.bytes);
+    return textOf(this.bytes);
   }
 
   json(): unknown {

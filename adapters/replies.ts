@@ -15,7 +15,7 @@ import type { Channel } from "./channel.ts";
 import { notData } from "./failure.ts";
 import { Fifo } from "./fifo.ts";
 import type { SessionHost } from "./host.ts";
-import { ReceivedPayload } from "./message.ts";
+import { kept, textOf } from "./message.ts";
 import { ReplyError } from "./reply_error.ts";
 import { bytesOf } from "./sends.ts";
 import type { Request, RequestHandler } from "./session.ts";
@@ -26,8 +26,9 @@ const GRACE = 1_000;
 const NOTHING = new Uint8Array(0);
 const encoder = new TextEncoder();
 
-/** A request of the peer. */
-class Incoming extends ReceivedPayload implements Request {
+/** A request of the peer. It extends no class: see `ReceivedMessage` (message.ts). */
+class Incoming implements Request {
+  readonly bytes: Uint8Array;
   readonly id: number;
   readonly remaining: number;
   /** The session's state that it belongs to: ids count in one. */
@@ -36,10 +37,18 @@ class Incoming extends ReceivedPayload implements Request {
   #controller: AbortController | null = null;
 
   constructor(bytes: Uint8Array, owned: boolean, id: number, remaining: number, source: object) {
-    super(bytes, owned);
+    this.bytes = kept(bytes, owned);
     this.id = id;
     this.remaining = remaining === 0 ? Infinity : remaining;
     this.source = source;
+  }
+
+  text(): string {
+    return textOf(this.bytes);
+  }
+
+  json(): unknown {
+    return JSON.parse(this.text());
   }
 
   /** Made when it is asked for: a signal costs more than the rest of a request. */
@@ -172,12 +181,14 @@ export class Replies {
   #answer(request: Incoming, status: number, bytes: Uint8Array): void {
     if (this.#open.get(request.id) !== request) return;
     this.#open.take(request.id);
-    const answer = { request, status, bytes: status === ReplyStatus.CANCELLED ? NOTHING : bytes };
-    if (this.#blocked.length > 0 || !this.#give(answer)) this.#blocked.push(answer);
+    const given = status === ReplyStatus.CANCELLED ? NOTHING : bytes;
+    if (this.#blocked.length > 0 || !this.#give(request, status, given)) {
+      this.#blocked.push({ request, status, bytes: given });
+    }
   }
 
   /** Whether it was taken, or is not wanted any more. */
-  #give({ request, status, bytes }: Answer): boolean {
+  #give(request: Incoming, status: number, bytes: Uint8Array): boolean {
     const { core, connection } = this.#channel;
     const { driver } = this.#host;
     if ((core?.state ?? connection) !== request.source) return true;
@@ -201,7 +212,7 @@ export class Replies {
 
   readonly #giveBlocked = (): void => {
     for (let first = this.#blocked.peek(); first !== undefined; first = this.#blocked.peek()) {
-      if (!this.#give(first)) return;
+      if (!this.#give(first.request, first.status, first.bytes)) return;
       this.#blocked.shift();
     }
   };

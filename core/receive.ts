@@ -119,15 +119,14 @@ export class Receiver implements FrameSink {
     const bytes = inbound.message;
     if (bytes === null) return;
     link.counters.requestsReceived++;
-    const arrived = requests.arrived(inbound.messageCost);
-    if (arrived === null) return inbound.free(inbound.messageCost);
+    const asked = requests.arrived(inbound.messageCost);
+    if (asked === 0) return inbound.free(inbound.messageCost);
     if (requests.owed - requests.refused > requests.most) {
-      requests.refuse(arrived.id);
+      requests.refuse(asked);
       return tellBusy(link);
     }
-    const { id: asked, remaining: left } = arrived;
     const owned = bytes !== payload || link.decoder.owned;
-    link.emit({ type: "request", id: asked, remaining: left, bytes, owned });
+    link.emit({ type: "request", id: asked, remaining: requests.remaining, bytes, owned });
   }
 
   reply(flags: number, sequence: number, id: number, status: number, payload: Uint8Array): void {

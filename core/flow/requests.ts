@@ -130,14 +130,19 @@ export class Requests {
     return true;
   }
 
-  /** It is whole. Null: another process had it. */
-  arrived(cost: number): { readonly id: number; readonly remaining: number } | null {
+  /** It is whole. Returns its id; 0: another process had it. */
+  arrived(cost: number): number {
     const id = this.#requestId;
     this.#requestId = 0;
-    if (id <= this.#heardBefore) return null;
+    if (id <= this.#heardBefore) return 0;
     this.#arrived = id;
     (this.#owed ??= new ById()).set(id, cost);
-    return { id, remaining: this.#remaining };
+    return id;
+  }
+
+  /** How long the peer waits for the answer to the one that is whole now, ms; 0: for ever. */
+  get remaining(): number {
+    return this.#remaining;
   }
 
   /** How many were too many, and are to be told so. */
