@@ -18,7 +18,7 @@ const INTERVAL = 1_000;
 function plan({ quick }: Context): { count: number; ms: number; settle: number; rounds: number } {
   return quick
     ? { count: 50, ms: 300, settle: 100, rounds: 1 }
-    : { count: 2_000, ms: 1_500, settle: 1_500, rounds: 3 };
+    : { count: 2_000, ms: 2_000, settle: 12_000, rounds: 5 };
 }
 
 /** The suite. */

@@ -45,7 +45,12 @@ export class ClockOffset {
    */
   sample(t1: Micros, t2: Micros, t3: Micros, t4: Micros): void {
     const stages = this.#stages;
-    if (stages.length === 2 * STAGES) stages.copyWithin(0, 2);
+    // By hand: an array's own `copyWithin` asks for each place whether it is there.
+    if (stages.length === 2 * STAGES) {
+      for (let at = 2; at < 2 * STAGES; at++) {
+        stages[at - 2] = stages[at]!;
+      }
+    }
     const newest = Math.min(stages.length, 2 * STAGES - 2);
     stages[newest] = Math.floor((t2 - t1 + (t3 - t4)) / 2);
     // Clocks that tick apart can make the shortest delay negative: at least nothing (section 8 says: the precision).
