@@ -18,7 +18,9 @@ const SUBJECTS = [OURS, "rsocket-js", "socket.io, requests"];
 const IN_FLIGHT = 64;
 
 function plan({ quick }: Context): { ms: number; warm: number; least: number; rounds: number } {
-  return quick ? { ms: 20, warm: 10, least: 0, rounds: 2 } : { ms: 250, warm: 300, least: 200_000, rounds: 7 };
+  return quick
+    ? { ms: 20, warm: 10, least: 0, rounds: 2 }
+    : { ms: 250, warm: 300, least: 200_000, rounds: 7 };
 }
 
 /** The suite. */
