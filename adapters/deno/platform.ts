@@ -18,7 +18,8 @@ const { Deno: deno } = globalThis as unknown as { Deno: DenoApi };
 const CRC32_FROM = 112;
 /** The same for HMAC-SHA-256: below it the call into node:crypto costs twice what core does. */
 const HMAC_FROM = 1_000;
-const READ_MIN = 1_024;
+/** Ten heartbeats, or a HELLO: what an idle connection holds. */
+const READ_MIN = 256;
 const READ_MAX = 65_536;
 /** After so many reads in a row that fill less than an eighth, the buffer is halved. */
 const READ_SMALL = 16;
