@@ -60,7 +60,7 @@ export function tcpAddress(host: string, port: number): TcpAddress {
  */
 export function localOf(bound: Address): Address | null {
   if (bound.kind === "unix") return bound;
-  return /^[\d.]+$/.test(bound.host) && bound.host !== "0.0.0.0" ? bound : null;
+  return isIPv4(bound.host) && bound.host !== "0.0.0.0" ? bound : null;
 }
 
 /** Makes a Unix socket's address. Does not check: for what a runtime reports. */

@@ -157,15 +157,19 @@ export function quiet<T>(promise: Promise<T>): Promise<T> {
   return promise;
 }
 
-/** Makes an error without a stack, where the runtime lets one choose. */
+/** Makes an error whose stack is its first line only, where the runtime lets one choose. */
 export function withoutStack<E extends Error>(make: () => E): E {
   const { stackTraceLimit } = Error as { stackTraceLimit?: number };
   if (typeof stackTraceLimit !== "number" || !Reflect.set(Error, "stackTraceLimit", 0)) return make();
+  let error: E;
   try {
-    return make();
+    error = make();
   } finally {
     Reflect.set(Error, "stackTraceLimit", stackTraceLimit);
   }
+  if (error.stack !== undefined) return error;
+  const value = `${error.name}: ${error.message}`; // as the others have it; Bun leaves it out
+  return Object.defineProperty(error, "stack", { value, writable: true, configurable: true });
 }
 
 /** The error for an operation that its caller gave up by an AbortSignal; `cause` is the signal's reason. */

@@ -4,7 +4,7 @@
  * What is particular here: `write` takes everything and queues without limit, so a write counts as outstanding until
  * it was handed to the kernel; a socket ends itself at the peer's FIN unless `allowHalfOpen`; a reset is `error`, then `close`.
  *
- * Rule: no function of a socket's own. Listeners are the same for all, and find their transport at the socket.
+ * Rule: no function of a socket's own, but while it is congested. Listeners are the same for all, and find their transport at the socket.
  *
  * @module
  */

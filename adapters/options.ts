@@ -1,5 +1,5 @@
 /**
- * Options of `connect` and `listen`: core's, and what only an adapter can do. core/options.ts checks core's part.
+ * Options of `connect` and `listen`: core's, and what only an adapter can do. core/resolve.ts checks core's part.
  *
  * @module
  */

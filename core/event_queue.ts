@@ -39,7 +39,7 @@ export class EventQueue<E> {
   }
 
   #drained(): void {
-    if (this.#places.length > KEPT && this.#places.length > 4 * this.#count) this.#places = [];
+    if (this.#places.length > KEPT && this.#places.length > 4 * this.#count) this.#places = [null];
     this.#next = this.#count = 0;
   }
 

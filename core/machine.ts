@@ -7,7 +7,8 @@
  *   1. Give it one input, with the current monotonic time.
  *   2. Drain `nextEvent()` until null. Byte views in events are borrowed until the next input.
  *   3. While no write is outstanding: `peekTransmit()`; begin to write what it returns; call `advanceTransmit(n)` for what
- *      the runtime took. The bytes never change afterwards.
+ *      the runtime took. The bytes never change afterwards. They may lie in one buffer with those of other machines: it must not be
+ *      transferred, and nothing beyond the view be shown to anybody.
  *   4. Do what `socketAction()` says: "end" = half-close once `peekTransmit()` is null, and keep reading; "destroy" = now.
  *   5. Pause or resume reading as `wantsRead()` says.
  *   6. Arm one timer for `deadline()`, at most 2^31 - 1 ms ahead, and call `handleTimeout(now)` with the *real* time then.

@@ -13,8 +13,7 @@ import type { Conversation } from "./conversation.ts";
 import { type Environment, uniform } from "./environment.ts";
 import { HeartwireError } from "./errors.ts";
 import type { Agreement, CloseReason, DialFailure } from "./events.ts";
-import type { ConnectionOptions } from "./options.ts";
-import type { ResolvedClient } from "./options.ts";
+import type { ConnectionOptions, ResolvedClient } from "./options.ts";
 import { type Micros, NEVER, toMicros, toMillis } from "./time.ts";
 
 /**

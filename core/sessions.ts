@@ -32,8 +32,6 @@ import { fromHex, toHex } from "./wire/hex.ts";
 import { type Micros, NEVER, toMicros } from "./time.ts";
 import type { HelloFrame } from "./wire/frames.ts";
 
-/** Bytes of a session's id and of its secret. */
-
 /** What is stored is touched so often at most, ms. */
 const TOUCH_LEAST = 1_000;
 

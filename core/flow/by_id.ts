@@ -64,7 +64,7 @@ export class ById<T> {
   /** This id has none any more. Returns what it had. */
   take(id: number): T | undefined {
     const at = id & (this.#ids.length - 1);
-    if (this.#ids[at] !== id) return this.#takeDisplaced(id);
+    if (this.#ids[at] !== id || id === FREE) return this.#takeDisplaced(id);
     const value = this.#values[at];
     this.#ids[at] = FREE;
     this.#values[at] = undefined;

@@ -17,6 +17,7 @@ export function detectorFor(options: ResolvedHeartbeat, beat: Beat, now: Micros)
   const floor = leastDeviation(options, beat.rxInterval);
   return new Accrual(beat.rxDetection, { threshold, pause: toMicros(pause), floor }, now);
 }
+
 /**
  * The least deviation that the accrual detector assumes, us. On a way that was never late it would otherwise be nothing, and the
  * first lost segment would be a conviction.

@@ -6,8 +6,8 @@
  * - A frame never straddles slabs: `reserve` first, write, `commit`.
  * - No allocation per frame; a slab serves many. Its size follows the bursts (bytes written between two moments of
  *   emptiness) that were seen, and a big slab is let go soon after the bursts became small.
- * - Short bursts of control frames lie in a slab that all queues share, each in a part of its own, so that an idle connection holds nothing between
- *   its heartbeats. Where a part lies changes no byte and no view that is shown.
+ * - Short bursts of control frames lie in a slab that all queues share, each in a part of its own, so that a connection that only beats holds nothing
+ *   between its heartbeats. Where a part lies changes no byte and no view that is shown.
  *
  * @module
  */
@@ -88,7 +88,7 @@ export class ByteQueue {
     return sum;
   }
 
-  /** The view to sum up what was written to `bytes`; null while that is small. */
+  /** The view to sum up what was written to `bytes`; null while that is little. */
   get words(): DataView | null {
     return this.#shared ? null : this.#words ??= wordsOf(this.bytes);
   }

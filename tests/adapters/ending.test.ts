@@ -4,9 +4,10 @@
  */
 
 import { describe, test } from "node:test";
-import { assert, assertEquals, assertGreaterOrEqual, assertLessOrEqual } from "@std/assert";
+import { assert, assertEquals, assertGreaterOrEqual, assertLessOrEqual, assertThrows } from "@std/assert";
 import type { Message, Session, Status } from "../../adapters/api.ts";
 import { connectOn } from "../../adapters/connect.ts";
+import { withoutStack } from "../../adapters/failure.ts";
 import {
   assertNothingLeft,
   BEAT,
@@ -164,6 +165,43 @@ describe("errors", () => {
       ["CLOSED", HERE],
     ]);
     assertEquals(told.every((error) => error!.hint !== ""), true);
+  });
+});
+
+describe("what ends with a session", () => {
+  test("has a stack of one line, with code and reason, and other errors have theirs", async () => {
+    const { connect } = await scene(keep([]));
+    const session = await connect();
+    const limit = Error.stackTraceLimit;
+    const asked = failure(session.request("asked")) as Promise<Error | null>;
+    session.abort("enough");
+    const error = await asked;
+    const lines = error?.stack?.split("\n") ?? [];
+    assertEquals(lines.length, 1, error?.stack);
+    assert(lines[0]!.includes("HeartwireError") && lines[0]!.includes("enough"), error?.stack);
+    assertEquals(Error.stackTraceLimit, limit);
+    const late = await failure(session.request("late")) as Error | null;
+    assert(late?.stack?.includes("ending.test"), late?.stack);
+  });
+
+  test("leaves a stack where nothing lets it out, and the limit of others as it was", () => {
+    for (const limit of [undefined, 3]) {
+      const before = Object.getOwnPropertyDescriptor(Error, "stackTraceLimit")!;
+      Object.defineProperty(Error, "stackTraceLimit", { value: limit, writable: false, configurable: true });
+      try {
+        assertEquals(withoutStack(() => new TypeError("kept")).message, "kept");
+        assertEquals(Error.stackTraceLimit, limit);
+      } finally {
+        Object.defineProperty(Error, "stackTraceLimit", before);
+      }
+    }
+    const { stackTraceLimit } = Error;
+    assertThrows(() =>
+      withoutStack(() => {
+        throw new TypeError("thrown");
+      })
+    );
+    assertEquals(Error.stackTraceLimit, stackTraceLimit);
   });
 });
 

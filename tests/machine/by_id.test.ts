@@ -3,7 +3,7 @@
  */
 
 import { describe, it } from "node:test";
-import { assert, assertEquals } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import { ById } from "../../core/flow/by_id.ts";
 import { Random } from "../support/random.ts";
 
@@ -58,11 +58,11 @@ describe("values by ids", () => {
 
   it("takes an id that is no such number for one that has none", () => {
     const values = new ById<number>();
-    for (let id = 1; id <= 15; id++) values.set(id, id);
+    for (let id = 1; id <= 14; id++) values.set(id, id);
     for (const id of [0, -1, 1.5, NaN, Infinity, 2 ** 32 + 1]) {
       assertEquals(values.get(id), undefined);
       assertEquals(values.take(id), undefined);
     }
-    assert(values.size === 15);
+    assertEquals(values.size, 14);
   });
 });
