@@ -17,7 +17,7 @@ import type { Transport, TransportSink } from "./transport.ts";
 const BEHIND = new Uint8Array(0);
 
 /** Where a socket's transport is. */
-const TRANSPORT = Symbol("transport");
+const TRANSPORT: unique symbol = Symbol("transport");
 
 interface Carrier extends net.Socket {
   [TRANSPORT]?: NetTransport;
