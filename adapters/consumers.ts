@@ -9,6 +9,7 @@ import { cancelled, quiet } from "./failure.ts";
 import type { Consumer, Inbox } from "./inbox.ts";
 import type { Message } from "./message.ts";
 import { ACCEPTED } from "./sends.ts";
+import { isThenable } from "./thenable.ts";
 
 /** A handler of messages. The message is processed when it returns, or when the promise it returns is fulfilled. */
 export type MessageHandler = (message: Message) => unknown;
@@ -109,10 +110,6 @@ export class MessageIterator<M extends Message> implements AsyncIterableIterator
   [Symbol.asyncIterator](): AsyncIterableIterator<Message> {
     return this;
   }
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof (value as PromiseLike<unknown> | null | undefined)?.then === "function";
 }
 
 /** Calls a handler for each message, in order, the next when the one before is done. */

@@ -185,7 +185,7 @@ class LiveServer implements Server, ListenerSink {
       this.#open.add(created);
       created.event(connection, event);
       show(this.#options, created, event);
-      return this.#driver.defer({ run: () => void this.#serve(created) });
+      return this.#driver.defer({ run: () => this.#serve(created) });
     }
     const session = this.#sessions.get(connection);
     if (session === undefined) return;
@@ -213,18 +213,35 @@ class LiveServer implements Server, ListenerSink {
     ended.ended(reason);
   }
 
-  async #serve(session: LiveSession): Promise<void> {
+  /** Two functions wait for the handler: an async one that does is 200 bytes more of each session that is served. */
+  #serve(session: LiveSession): void {
     this.#serving++;
+    const failed = (error: unknown): void => {
+      session.handlerFailed(error);
+      this.#served();
+    };
     try {
-      await this.#handler(session);
+      Promise.resolve(this.#handler(session)).then(() => this.#finish(session), failed);
+    } catch (error) {
+      failed(error);
+    }
+  }
+
+  /** The handler returned: its session ends with those that it left at work. */
+  async #finish(session: LiveSession): Promise<void> {
+    try {
       await session.handled();
       await session.close();
     } catch (error) {
       session.handlerFailed(error);
     } finally {
-      this.#serving--;
-      this.#finishIfOver();
+      this.#served();
     }
+  }
+
+  #served(): void {
+    this.#serving--;
+    this.#finishIfOver();
   }
 
   #decide(): boolean {

@@ -18,6 +18,7 @@ import type { SessionHost } from "./host.ts";
 import { kept, textOf } from "./message.ts";
 import { ReplyError } from "./reply_error.ts";
 import { bytesOf } from "./sends.ts";
+import { isThenable } from "./thenable.ts";
 import type { Request, RequestHandler } from "./session.ts";
 
 /** Requests wait so long for the first handler, ms. */
@@ -229,11 +230,6 @@ export class Replies {
   async handled(): Promise<void> {
     while (this.#running > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
   }
-}
-
-function isThenable(value: unknown): boolean {
-  return typeof value === "object" && value !== null &&
-    typeof (value as { then?: unknown }).then === "function";
 }
 
 function takenBack(): HeartwireError {
