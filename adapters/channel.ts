@@ -71,7 +71,7 @@ export class Channel {
     return this.#told(endError(reason, this.#host.peer));
   }
 
-  /** The same where nobody called: its stack would be the run loop's, which tells nobody anything and costs as much as ten sends. */
+  /** The same where nobody called: its stack would be the run loop's, which tells nobody anything and is a twentieth of an accept and its end. */
   endNews(reason: EndReason): HeartwireError {
     return withoutStack(() => this.endError(reason));
   }

@@ -213,7 +213,7 @@ class LiveServer implements Server, ListenerSink {
     ended.ended(reason);
   }
 
-  /** Two functions wait for the handler: an async one that does is 200 bytes more of each session that is served. */
+  /** Two functions wait for the handler: an async one that does is 180 bytes more of each session that is served. */
   #serve(session: LiveSession): void {
     this.#serving++;
     const failed = (error: unknown): void => {

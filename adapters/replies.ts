@@ -12,6 +12,7 @@ import { HeartwireError } from "../core/errors.ts";
 import { ById } from "../core/flow/by_id.ts";
 import { ReplyStatus } from "../core/flow/requests.ts";
 import type { Channel } from "./channel.ts";
+import type { Task } from "./driver.ts";
 import { notData } from "./failure.ts";
 import { Fifo } from "./fifo.ts";
 import type { SessionHost } from "./host.ts";
@@ -130,12 +131,13 @@ export class Replies {
 
   #soon(request: Incoming): void {
     this.#ready.push(request);
-    if (this.#ready.length === 1) this.#host.driver.defer({ run: this.#runReady });
+    if (this.#ready.length === 1) this.#host.driver.defer(this.#runReady);
   }
 
-  /** It does not throw, and nor does what it calls. */
-  readonly #runReady = (): void => {
-    for (let next = this.#ready.shift(); next !== undefined; next = this.#ready.shift()) this.#run(next);
+  readonly #runReady: Task = {
+    run: () => {
+      for (let next = this.#ready.shift(); next !== undefined; next = this.#ready.shift()) this.#run(next);
+    },
   };
 
   #run(request: Incoming): void {
@@ -208,14 +210,16 @@ export class Replies {
 
   /** There may be room. */
   wake(): void {
-    if (this.#blocked.length > 0) this.#host.driver.defer({ run: this.#giveBlocked });
+    if (this.#blocked.length > 0) this.#host.driver.defer(this.#giveBlocked);
   }
 
-  readonly #giveBlocked = (): void => {
-    for (let first = this.#blocked.peek(); first !== undefined; first = this.#blocked.peek()) {
-      if (!this.#give(first.request, first.status, first.bytes)) return;
-      this.#blocked.shift();
-    }
+  readonly #giveBlocked: Task = {
+    run: () => {
+      for (let first = this.#blocked.peek(); first !== undefined; first = this.#blocked.peek()) {
+        if (!this.#give(first.request, first.status, first.bytes)) return;
+        this.#blocked.shift();
+      }
+    },
   };
 
   /** Their session is over or lost: nobody waits for the answers. */

@@ -14,7 +14,7 @@ import type { Mark } from "./report.ts";
 import { Contest, type Context, reportOf, Rounds, type Suite } from "./suite.ts";
 
 const WHAT = "accept to established";
-const FIRST = "the same, the first 400 of a server";
+const FIRST = `${WHAT}, the first ones of a server`;
 const RAW = "raw socket";
 const ONE_EACH = "raw socket, one message each way";
 const SUBJECTS = ["heartwire", "heartwire, session", RAW, ONE_EACH, "ws"];

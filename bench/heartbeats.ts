@@ -1,9 +1,9 @@
 /**
  * What a heartbeat costs a server that has nothing else to do: thousands of connections, each beating once a second.
  *
- * Rules: a raw ping is 16 bytes that come back as they are, framed by hand with a length and a checksum; ws answers PINGs by itself. heartwire's heartbeats are the real ones, by
- * options alone: a round trip is a PING that was answered, in either direction, for the server asks as well. The connections of one
- * subject are there at a time, and the rounds follow one another, for so many take a while to come.
+ * Rules: a raw ping is 16 bytes that come back as they are; the limit gives them a length and a checksum; ws answers PINGs by itself.
+ * heartwire's heartbeats are the real ones, by options alone: a round trip is a PING that was answered, in either direction, for the server asks
+ * as well. The connections of one subject are there at a time, and the rounds follow one another, for so many take a while to come.
  *
  * @module
  */
@@ -12,6 +12,7 @@ import type { Mark } from "./report.ts";
 import { Contest, type Context, reportOf, Rounds, type Suite } from "./suite.ts";
 
 const WHAT = "heartbeat round trip";
+/** The least that finds a flipped bit. */
 const LIMIT = "framed by hand, CRC";
 const SUBJECTS = ["heartwire", "raw socket", LIMIT, "ws"];
 const INTERVAL = 1_000;

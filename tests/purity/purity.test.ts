@@ -90,8 +90,11 @@ const BAD_CORE: Record<string, readonly string[]> = {
     ],
     ...["const { exp } = Math;", 'Math["exp"](x)'],
   ],
-  // Texts for the rule to find: they silence nothing here.
-  "silenced type checker": ["// @ts-ignore: why\nx", "/* @ts-expect-error */", '/// <reference lib="dom" />'],
+  "silenced type checker": [
+    "// @ts-ignore: why\nx", // a text for the rule to find, like the next: it silences nothing here
+    "/* @ts-expect-error */", // a text, too
+    '/// <reference lib="dom" />',
+  ],
 };
 
 /** File, source and the rule it breaks. */

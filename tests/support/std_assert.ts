@@ -9,9 +9,8 @@
  * @module
  */
 
-// The npm package carries no types. A declaration of its module for tsc is one that Deno does not look for, so both are told here, and `Assertions`
-// below gives the types.
-// @ts-ignore: for the reason above
+// A declaration of its module for tsc would be one that Deno does not look for.
+// @ts-ignore: the npm package carries no types; `Assertions` below gives them, to tsc and to Deno
 import * as untyped from "deno-std/assert/mod.js";
 
 type AnyConstructor = new (...args: never[]) => unknown;
