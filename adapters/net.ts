@@ -93,7 +93,7 @@ export class NetTransport implements Transport {
     socket.write(bytes);
     // Nothing queued: the kernel took it all within the call.
     if (socket.writableLength === 0) return bytes.length;
-    // A callback of each write itself would cost a fifteenth of a round trip.
+    // A callback for each write would be a function of each socket's own.
     socket.write(BEHIND, (error) => {
       if (!error) this.#sink?.wrote(bytes.length);
     });

@@ -16,7 +16,7 @@ import type { Claim, Held } from "../session_types.ts";
 import type { Sessions } from "../sessions.ts";
 import type { HelloFrame } from "../wire/frames.ts";
 import type { Pumps } from "./pump.ts";
-import { Grant, SECRET_BYTES } from "../flow/grant.ts";
+import { Grant, ID_BYTES, SECRET_BYTES } from "../flow/grant.ts";
 import { fromHex, toHex } from "../wire/hex.ts";
 import {
   type SessionFound,
@@ -192,7 +192,7 @@ export class Claims {
   }
 
   #restore({ session, generation, chunks }: Pending, record: SessionRecord, first: number): Held | null {
-    const id = fromHex(session, 16)!;
+    const id = fromHex(session, ID_BYTES)!;
     const secret = fromHex(record.secret, SECRET_BYTES);
     if (secret === null) return null;
     const begun = this.#sessions.begun(new Grant(id, secret, record.epoch));
