@@ -4,7 +4,8 @@
  *
  * How a turn goes: an input is given and its events are drained at once, while the bytes they lend are there. Then
  * tasks that were deferred run (a session's handlers: they may give inputs). Writing, pausing and re-arming the timer
- * wait for a microtask, so that answers given meanwhile go out in the same write.
+ * wait for some microtasks, so that answers given meanwhile go out in the same write. What has no events, as a message that
+ * is sent, is settled behind that write: until it is out nothing is done that could be done later.
  *
  * Rules:
  * - No event handler gives an input to a machine: it queues, or defers a task. So an input never finds borrowed bytes.
@@ -18,12 +19,13 @@
 import { Deadlines, type Timed } from "../core/deadlines.ts";
 import { EventQueue } from "../core/event_queue.ts";
 import type { Machine } from "../core/mod.ts";
+import { Attachment, type Drives } from "./attachment.ts";
 import { Fifo } from "./fifo.ts";
-import type { Clock, Transport, TransportSink } from "./transport.ts";
+import type { Clock, Transport } from "./transport.ts";
 
 /** Whoever owns machines and decides over them together: core's `Client` and `Server`, and `solo`. */
 export interface Owner<M> {
-  /** After every input given to one of its machines directly. */
+  /** One of its machines was given inputs, or its bytes were taken; see {@link Driver.done} and {@link Driver.given}. */
   settle(machine: M, now: number): void;
   /** The next machine whose outputs need to be drained, or null. */
   nextDirty(): M | null;
@@ -41,7 +43,7 @@ export interface DriverHooks<M, E> {
   event(machine: M, event: E): void;
   /** The owner's own actions and events, after each drain. Says whether there were any. May give inputs. */
   decide?(): boolean;
-  /** All inputs of a turn were given, and nothing of what follows is written yet. Must give no input. */
+  /** All inputs of a turn were given and settled, and nothing of what follows is written yet. Must give no input. */
   turned?(): void;
   /** A machine's transport is gone, and with it all that the driver knew of it. Must give no input. */
   detached?(machine: M): void;
@@ -67,28 +69,26 @@ const PATIENCE = 256;
 /** Its reactions are microtasks. Node's `queueMicrotask` makes an object to trace each by: five of them cost a tenth of a turn. */
 const NOW = Promise.resolve();
 
-/** A machine that is held leaves more than this with the kernel, bytes. */
-const HELD_MAX = 65_536;
-
 interface Alarm extends Timed, Task {}
 
 /** Drives the machines of one owner. */
-export class Driver<M extends Machine<E>, E> {
+export class Driver<M extends Machine<E>, E> implements Drives<M> {
   readonly #owner: Owner<M>;
   readonly #clock: Clock;
   readonly #hooks: DriverHooks<M, E>;
-  readonly #links = new Map<M, Link<M, E>>();
-  /** Links with something to write or to do. */
-  readonly #touched = new EventQueue<Link<M, E>>();
+  readonly #attachments = new Map<M, Attachment<M, E>>();
+  /** Those with something to write or to do. */
+  readonly #touched = new EventQueue<Attachment<M, E>>();
   readonly #tasks = new Fifo<Task>();
-  /** They had inputs from tasks; and the last of them, null when they are settled. */
-  readonly #unsettled = new EventQueue<M>();
+  /** They had inputs of which their owner does not know; the last of them; and whether one may have events. */
+  readonly #given = new EventQueue<M>();
   #latest: M | null = null;
+  #pressing = false;
   readonly #beforeFlush = new EventQueue<Task>();
   readonly #alarms = new Deadlines<Alarm>();
   #draining = false;
-  /** While draining: when the task began. */
-  #now = 0;
+  /** While draining, or writing: the time. Negative: an application has taken its time since. */
+  #now = -1;
   #scheduled = false;
   #quiet = 0;
   #waited = 0;
@@ -103,7 +103,10 @@ export class Driver<M extends Machine<E>, E> {
 
   /** The time to give an input with: within one task the same, for reading the clock costs a tenth of a message. */
   now(): number {
-    return this.#draining ? this.#now : this.#clock.now();
+    if (this.#now >= 0) return this.#now;
+    const now = this.#clock.now();
+    if (this.#draining) this.#now = now;
+    return now;
   }
 
   /** Tells the owner the wall clock: to be called before it makes a machine. */
@@ -113,70 +116,78 @@ export class Driver<M extends Machine<E>, E> {
 
   /** Joins a machine to its transport, which begins to read. */
   attach(machine: M, transport: Transport): void {
-    const link = new Link(machine, transport, this);
-    this.#links.set(machine, link);
-    this.#touch(link);
-    transport.start(link);
+    const attachment = new Attachment(machine, transport, this);
+    this.#attachments.set(machine, attachment);
+    this.#touch(attachment);
+    transport.start(attachment);
     this.done(machine, this.#clock.now());
   }
 
   /** Transports that are not destroyed. */
   get size(): number {
-    return this.#links.size;
+    return this.#attachments.size;
   }
 
   /** The transport that a machine is joined to, if it is. */
   transportOf(machine: M): Transport | null {
-    return this.#links.get(machine)?.transport ?? null;
+    return this.#attachments.get(machine)?.transport ?? null;
   }
 
   /** Keeps what comes for a machine from it, and writes nothing of it, until {@link Driver.release}. */
   hold(machine: M): void {
-    this.#links.get(machine)?.hold();
+    this.#attachments.get(machine)?.hold();
   }
 
   /** Gives a machine what was kept from it. */
   release(machine: M): void {
-    const link = this.#links.get(machine);
-    if (link === undefined) return;
-    this.#touch(link);
-    this.defer({ run: () => link.release() });
+    const attachment = this.#attachments.get(machine);
+    if (attachment === undefined) return;
+    this.#touch(attachment);
+    this.defer({ run: () => attachment.release() });
   }
 
   /** Destroys the transport of a machine that nobody is interested in any more. */
   drop(machine: M): void {
-    this.#links.get(machine)?.drop();
+    this.#attachments.get(machine)?.drop();
   }
 
-  /** For links only: something came for a machine that is held. */
+  /** For attachments only: something came for a machine that is held. */
   heard(machine: M): void {
     const now = this.now();
     this.#owner.heard?.(machine, now);
     this.done(null, now);
   }
 
-  /** Has to follow every input: to `machine`, or with null to the owner. */
+  /** Has to follow every input that may have events: to `machine`, or with null to the owner. Outside of tasks they are told before it returns. */
   done(machine: M | null, now: number): void {
-    if (this.#draining) {
-      // An input from a handler: the loop below comes to it, and settles once for all that one task gave (0.7 of 8 us an echo).
-      if (machine !== null && this.#latest !== machine) this.#unsettled.push(this.#latest = machine);
-      return this.#schedule();
-    }
-    if (machine !== null) this.#settle(machine, now);
-    this.#drain(now);
+    this.given(machine);
+    this.#pressing = true;
+    if (!this.#draining) this.#drain(now);
+  }
+
+  /** Has to follow an input of which nobody waits for events, as a message that is sent: its owner learns of it behind the next write. */
+  given(machine: M | null): void {
+    if (machine !== null && this.#latest !== machine) this.#given.push(this.#latest = machine);
     this.#schedule();
   }
 
   #settle(machine: M, now: number): void {
     this.#owner.settle(machine, now);
-    const link = this.#links.get(machine);
-    if (link !== undefined) this.#touch(link);
+    const attachment = this.#attachments.get(machine);
+    if (attachment !== undefined) this.#touch(attachment);
   }
 
-  #touch(link: Link<M, E>): void {
-    if (link.touched) return;
-    link.touched = true;
-    this.#touched.push(link);
+  #settleGiven(): void {
+    this.#latest = null;
+    for (let machine = this.#given.take(); machine !== null; machine = this.#given.take()) {
+      this.#settle(machine, this.now());
+    }
+  }
+
+  #touch(attachment: Attachment<M, E>): void {
+    if (attachment.touched) return;
+    attachment.touched = true;
+    this.#touched.push(attachment);
   }
 
   /** Runs a task when events are drained: the place for handlers that are called synchronously. */
@@ -204,32 +215,36 @@ export class Driver<M extends Machine<E>, E> {
     };
   }
 
-  /** Steps 1 and 2: everything that can be decided is decided, and all events are told. */
-  #drain(now: number): void {
+  /** Steps 1 and 2: everything that can be decided is decided, and all events are told. Whether tasks ran. */
+  #drain(now: number): boolean {
     this.#draining = true;
     this.#now = now;
+    let ran = false;
     try {
       for (;;) {
-        this.#latest = null;
-        for (let given = this.#unsettled.take(); given !== null; given = this.#unsettled.take()) {
-          this.#settle(given, this.#now);
+        if (this.#pressing) {
+          this.#pressing = false;
+          this.#settleGiven();
         }
         const machine = this.#owner.nextDirty();
         if (machine !== null) {
           for (let event = machine.nextEvent(); event !== null; event = machine.nextEvent()) {
             this.#hooks.event(machine, event);
           }
-          const link = this.#links.get(machine);
-          if (link !== undefined) this.#touch(link);
+          const attachment = this.#attachments.get(machine);
+          if (attachment !== undefined) this.#touch(attachment);
         } else if (!(this.#hooks.decide?.() ?? false)) {
           const task = this.#tasks.shift();
           if (task === undefined) break;
           task.run();
-          this.#now = this.#clock.now(); // an application takes its time
+          ran = true;
+          this.#now = -1;
         }
       }
+      return ran;
     } finally {
       this.#draining = false;
+      this.#now = -1;
     }
   }
 
@@ -243,24 +258,41 @@ export class Driver<M extends Machine<E>, E> {
   readonly #settleDown = (): void => {
     if (++this.#quiet <= QUIET && ++this.#waited < PATIENCE) return void NOW.then(this.#settleDown);
     this.#waited = 0;
+    let now = -1;
     do {
+      if (now < 0) now = this.#clock.now();
+      this.#now = now;
       for (let task = this.#beforeFlush.take(); task !== null; task = this.#beforeFlush.take()) task.run();
-      this.#hooks.turned?.();
-      this.#flush();
-    } while (!this.#beforeFlush.empty);
+      if (this.#hooks.turned !== undefined) {
+        this.#pressing = true;
+        this.#drain(now);
+        this.#hooks.turned();
+      }
+      if (this.#flush(now)) now = -1; // an application has taken its time
+    } while (!this.#touched.empty || !this.#given.empty || !this.#beforeFlush.empty);
     this.#scheduled = false;
     this.#arm();
   };
 
-  /** Steps 3 to 5 for every link that was touched, until there is nothing more to do. */
-  #flush(): void {
-    for (let link = this.#touched.take(); link !== null; link = this.#touched.take()) {
-      link.touched = false;
-      if (!link.flush()) continue;
-      const now = this.#clock.now();
-      this.#owner.settle(link.machine, now);
-      this.#drain(now);
+  /** Steps 3 to 5 for all that were touched; then owners learn of what was given and written. Whether tasks ran. */
+  #flush(now: number): boolean {
+    this.#latest = null;
+    for (let machine = this.#given.take(); machine !== null; machine = this.#given.take()) {
+      const attachment = this.#attachments.get(machine);
+      if (attachment === undefined) {
+        this.#owner.settle(machine, now); // its transport is gone already
+      } else {
+        attachment.given = true;
+        this.#touch(attachment);
+      }
     }
+    for (let next = this.#touched.take(); next !== null; next = this.#touched.take()) {
+      next.touched = false;
+      if (!next.flush() && !next.given) continue;
+      next.given = false;
+      this.#owner.settle(next.machine, now);
+    }
+    return this.#drain(now);
   }
 
   /** Step 6. */
@@ -289,133 +321,9 @@ export class Driver<M extends Machine<E>, E> {
     this.done(null, now);
   };
 
-  /** For links only. */
+  /** For attachments only. */
   forget(machine: M): void {
-    if (this.#links.delete(machine)) this.#hooks.detached?.(machine);
-  }
-}
-
-/** One machine and its transport. */
-class Link<M extends Machine<E>, E> implements TransportSink {
-  readonly machine: M;
-  readonly transport: Transport;
-  /** It is among those with something to write or to do. */
-  touched = false;
-  readonly #driver: Driver<M, E>;
-  #writing = false;
-  #ended = false;
-  #reading = true;
-  #gone = false;
-  /** What came while it is held, in order, and how many bytes; null: it is not. */
-  #held: (() => void)[] | null = null;
-  #heldBytes = 0;
-
-  constructor(machine: M, transport: Transport, driver: Driver<M, E>) {
-    this.machine = machine;
-    this.transport = transport;
-    this.#driver = driver;
-  }
-
-  hold(): void {
-    this.#held ??= [];
-  }
-
-  release(): void {
-    const held = this.#held ?? [];
-    this.#held = null;
-    this.#heldBytes = 0;
-    for (const input of held) if (!this.#gone) input();
-  }
-
-  drop(): void {
-    if (this.#gone) return;
-    this.#gone = true;
-    this.#held = [];
-    this.transport.destroy();
-    this.#driver.forget(this.machine);
-  }
-
-  /** Keeps an input for later. Whether it did. */
-  #keeps(input: () => void, size = 0): boolean {
-    if (this.#held === null) return false;
-    if (this.#gone) return true;
-    this.#held.push(input);
-    this.#heldBytes += size;
-    if (this.#heldBytes >= HELD_MAX && this.#reading) {
-      this.#reading = false;
-      this.transport.pause();
-    }
-    this.#driver.heard(this.machine);
-    return true;
-  }
-
-  received(bytes: Uint8Array): void {
-    if (this.#held !== null) {
-      const copy = bytes.slice();
-      return void this.#keeps(() => this.received(copy), copy.length);
-    }
-    const now = this.#driver.now();
-    this.machine.receive(bytes, now);
-    this.#driver.done(this.machine, now);
-  }
-
-  eof(): void {
-    if (this.#keeps(() => this.eof())) return;
-    const now = this.#driver.now();
-    this.machine.receiveEof(now);
-    this.#driver.done(this.machine, now);
-  }
-
-  failed(cause: unknown): void {
-    if (this.#keeps(() => this.failed(cause))) return;
-    const now = this.#driver.now();
-    this.#writing = true; // for ever: nothing can be written any more
-    this.machine.transportFailed(cause, now);
-    this.#driver.done(this.machine, now);
-  }
-
-  wrote(count: number): void {
-    this.#writing = false;
-    if (this.#gone) return;
-    if (count > 0) this.machine.advanceTransmit(count);
-    this.#driver.done(this.machine, this.#driver.now());
-  }
-
-  /** Writes, ends, destroys, pauses and resumes as the machine says. Whether the machine learned of bytes taken. */
-  flush(): boolean {
-    if (this.#gone || this.#held !== null) return false;
-    const { machine, transport } = this;
-    let advanced = false;
-    if (machine.socketAction() !== "destroy") {
-      while (!this.#writing) {
-        const bytes = machine.peekTransmit();
-        if (bytes === null) break;
-        const count = transport.write(bytes);
-        this.#writing = count < bytes.length;
-        if (count > 0) {
-          machine.advanceTransmit(count);
-          advanced = true;
-        }
-      }
-    }
-    const action = machine.socketAction();
-    if (action === "destroy") {
-      this.#gone = true;
-      transport.destroy();
-      this.#driver.forget(machine);
-      return advanced;
-    }
-    if (action === "end" && !this.#ended && !this.#writing && machine.peekTransmit() === null) {
-      this.#ended = true;
-      transport.end();
-    }
-    const wanted = machine.wantsRead();
-    if (wanted !== this.#reading) {
-      this.#reading = wanted;
-      if (wanted) transport.resume();
-      else transport.pause();
-    }
-    return advanced;
+    if (this.#attachments.delete(machine)) this.#hooks.detached?.(machine);
   }
 }
 

@@ -282,7 +282,7 @@ export class LiveSession implements Session, InboxHooks<ReceivedMessage<object>>
       if (connection === null || source !== connection) return; // of an earlier conversation, or too late
       connection.consumed(message.position, now);
     }
-    this.#host.driver.done(connection, now);
+    this.#host.driver.given(connection);
   }
 
   // What the application says.

@@ -204,7 +204,7 @@ export class Replies {
       this.#host.report(error); // longer than the peer takes
       result = taker.reply(request.id, ReplyStatus.FAILED, NOTHING, now);
     }
-    driver.done(connection, now);
+    driver.given(connection);
     return result !== "blocked";
   }
 

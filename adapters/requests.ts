@@ -116,9 +116,8 @@ export class Requests {
     const { core, connection } = this.#channel;
     if (waiting.id === 0 || (core === null && connection === null)) return;
     const { driver } = this.#host;
-    const now = driver.now();
-    (core ?? connection!).cancel(waiting.id, now);
-    driver.done(connection, now);
+    (core ?? connection!).cancel(waiting.id, driver.now());
+    driver.given(connection);
   }
 
   /** One alarm, for the first of all; who was answered before it comes costs nothing. */

@@ -57,7 +57,7 @@ export class Sends implements Task {
     if (connection === null || !this.#waits) return;
     const now = this.#host.driver.now();
     this.#outbox!.flush((bytes) => this.#give(bytes, now));
-    this.#host.driver.done(connection, now);
+    this.#host.driver.given(connection);
   }
 
   #give(bytes: Uint8Array, now: number): "accepted" | "blocked" {
@@ -94,7 +94,7 @@ export class Sends implements Task {
     } catch (error) {
       return channel.refused(error);
     }
-    this.#host.driver.done(connection, this.#host.driver.now());
+    this.#host.driver.given(connection);
     return ACCEPTED;
   }
 
@@ -123,7 +123,7 @@ export class Sends implements Task {
       : acknowledged === true
       ? this.#acknowledgement()
       : ACCEPTED;
-    this.#host.driver.done(connection, now);
+    this.#host.driver.given(connection);
     return promise;
   }
 
@@ -152,7 +152,7 @@ export class Sends implements Task {
     } catch (error) {
       throw channel.explained(error);
     } finally {
-      this.#host.driver.done(connection, now);
+      this.#host.driver.given(connection);
     }
   }
 

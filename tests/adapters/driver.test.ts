@@ -319,4 +319,112 @@ describe("the driver", () => {
     await world.run(0);
     assertEquals(wire.take(), ["start", "write 6 took 6"]);
   });
+
+  /** A driver whose owner writes down, beside the transport, when it learns of an input. */
+  function watched(turned = false): {
+    world: VirtualWorld;
+    puppet: Puppet;
+    wire: Wire;
+    driver: Driver<Puppet, Event>;
+  } {
+    const world = new VirtualWorld();
+    const puppet = new Puppet();
+    const wire = new Wire();
+    const owner = solo<Event, Puppet>(puppet);
+    const note = (line: string) => () => void wire.log.push(line);
+    const settled = note("settled");
+    const driver: Driver<Puppet, Event> = new Driver<Puppet, Event>(
+      {
+        ...owner,
+        settle: (machine, now) => {
+          settled();
+          owner.settle(machine, now);
+        },
+      },
+      world.platform.clock,
+      { event: () => {}, ...(turned ? { turned: note("turned") } : {}) },
+    );
+    driver.attach(puppet, wire);
+    return { world, puppet, wire, driver };
+  }
+
+  test("settles what has no events behind the write, once for all of it", async () => {
+    const { world, puppet, wire, driver } = watched();
+    await world.run(0);
+    wire.take();
+    for (let count = 0; count < 3; count++) {
+      puppet.out.push(new Uint8Array(5));
+      driver.given(puppet);
+    }
+    assertEquals(wire.take(), []);
+    await world.run(0);
+    assertEquals(wire.take(), ["write 15 took 15", "settled"]);
+    wire.takes = 0;
+    puppet.out.push(new Uint8Array(5));
+    driver.given(puppet);
+    await world.run(0);
+    assertEquals(wire.take(), ["write 5 took 0", "settled"], "also when nothing was taken");
+    driver.given(puppet);
+    await world.run(0);
+    assertEquals(wire.take(), ["settled"], "and while a write is outstanding");
+  });
+
+  test("settles what may have events before it returns, and with it what was given before", async () => {
+    const { world, puppet, wire, driver } = watched();
+    await world.run(0);
+    wire.take();
+    driver.given(puppet);
+    driver.done(puppet, driver.now());
+    assertEquals(wire.take(), ["settled"]);
+    await world.run(0);
+    assertEquals(wire.take(), []);
+  });
+
+  test("settles everything before it tells that all of a turn was given", async () => {
+    const { world, puppet, wire, driver } = watched(true);
+    await world.run(0);
+    wire.take();
+    puppet.out.push(new Uint8Array(5));
+    driver.given(puppet);
+    await world.run(0);
+    assertEquals(wire.take().slice(0, 3), ["settled", "turned", "write 5 took 5"]);
+  });
+
+  test("settles also what was given to a machine whose transport is gone", async () => {
+    const { world, puppet, wire, driver } = watched();
+    await world.run(0);
+    puppet.action = "destroy";
+    driver.done(puppet, driver.now());
+    await world.run(0);
+    assertEquals(driver.size, 0);
+    wire.take();
+    driver.given(puppet);
+    await world.run(0);
+    assertEquals(wire.take(), ["settled"]);
+  });
+
+  test("has one time for a task, and the clock's before and behind a turn", async () => {
+    const { world, puppet, driver } = setUp();
+    const times: number[] = [];
+    const task = {
+      run: () => {
+        times.push(driver.now());
+        world.now += 7; // an application takes its time
+        times.push(driver.now());
+      },
+    };
+    const start = world.now;
+    driver.defer({
+      run: () => {
+        driver.defer(task);
+        driver.defer(task);
+      },
+    });
+    assertEquals(times, [start, start, start + 7, start + 7]);
+    driver.beforeFlush(task);
+    driver.given(puppet);
+    await world.run(0);
+    world.now += 100;
+    assertEquals(driver.now(), world.now);
+  });
 });
