@@ -37,9 +37,10 @@ import { readUint32, varintForm } from "./varint.ts";
 export type { Fault } from "./fault.ts";
 export type { FrameSink } from "./sink.ts";
 
-/** A request, and a reply, of one chunk. */
-const WHOLE_REQUEST = FrameType.REQUEST | FIRST | LAST;
-const WHOLE_REPLY = FrameType.REPLY | FIRST | LAST;
+/** A message, a request, and a reply, of one chunk. */
+const WHOLE = FIRST | LAST;
+const WHOLE_REQUEST = FrameType.REQUEST | WHOLE;
+const WHOLE_REPLY = FrameType.REPLY | WHOLE;
 
 /** An unfinished frame's buffer up to this size is kept for the next one. */
 const KEPT_BUFFER = 128;
@@ -359,17 +360,28 @@ export class Decoder {
     return null;
   }
 
-  /** DATA, with the one view that it costs: for a large payload the checksum goes over the same view. */
+  /**
+   * DATA, with the one array that it costs: a view, over which the checksum of a large payload goes as well; or, of a short message that its sink
+   * wants to keep, at once the copy.
+   */
   #data(bytes: Uint8Array, from: number, typeAt: number, bodyEnd: number, sink: FrameSink): Fault | null {
     const at = typeAt + 3;
     const size = bodyEnd - at;
-    const payload = new Uint8Array(bytes.buffer, bytes.byteOffset + at, size);
+    const flags = bytes[typeAt]! & 0x03;
+    const copy = this.#copies && flags === WHOLE && size <= SHORT_FRAME &&
+      bytes.constructor === Uint8Array; // another class's slice may be no copy
+    const payload = copy
+      ? bytes.slice(at, bodyEnd)
+      : new Uint8Array(bytes.buffer, bytes.byteOffset + at, size);
     const crc = size < this.#nativeFrom
       ? crc32(bytes, from, bodyEnd, 0)
       : this.#environment.crc32!(payload, crc32(bytes, from, at, 0)) >>> 0;
     if (crc !== readUint32(bytes, bodyEnd)) return checksumFault(crc, bytes, bodyEnd);
     if (size > MAX_CHUNK) return fault("FRAME_MALFORMED", `payload of ${size} bytes, limit ${MAX_CHUNK}`);
-    sink.data(bytes[typeAt]! & 0x03, (bytes[typeAt + 1]! << 8) | bytes[typeAt + 2]!, payload);
+    const before = this.owned;
+    this.owned ||= copy;
+    sink.data(flags, (bytes[typeAt + 1]! << 8) | bytes[typeAt + 2]!, payload);
+    this.owned = before;
     return null;
   }
 

@@ -130,12 +130,13 @@ test("what holds on to payloads that are kept was paid for with credit, whatever
   for (const [pattern, pieces] of patterns) {
     const once = join(...pattern);
     const stream = join(preface, ...Array.from({ length: Math.ceil(100_000 / once.length) }, () => once));
-    const buffers = new Map<ArrayBufferLike, number>();
+    const buffers = new Map<ArrayBufferLike, { credit: number; messages: number }>();
     const decoder = new Decoder(NATIVE, true);
     decoder.frameLimit = FRAME_LIMIT;
     const note = (payload: Uint8Array): void => {
       if (!decoder.owned) return;
-      buffers.set(payload.buffer, (buffers.get(payload.buffer) ?? 0) + payload.length + 64);
+      const { credit, messages } = buffers.get(payload.buffer) ?? { credit: 0, messages: 0 };
+      buffers.set(payload.buffer, { credit: credit + payload.length + 64, messages: messages + 1 });
     };
     const sink = new (class extends Collector {
       override data(_flags: number, _sequence: number, payload: Uint8Array): void {
@@ -155,11 +156,43 @@ test("what holds on to payloads that are kept was paid for with credit, whatever
       }
     })();
     assertEquals(decoder.push(stream, sink), null);
-    for (const [{ byteLength }, credit] of buffers) {
+    let together = false;
+    for (const [{ byteLength }, { credit, messages }] of buffers) {
       assertLessOrEqual(byteLength, credit);
       assertLessOrEqual(byteLength, pattern.includes(ask) ? 1_024 : 8_192);
+      together ||= messages > 1;
     }
-    assertEquals(buffers.size > 0, pieces);
+    assertEquals(together, pieces);
+  }
+});
+
+test("a short message that comes alone is given away for good, in an array of its own; a long one is lent", () => {
+  class Special extends Uint8Array {}
+  const [whole, begun] = [0x43, 0x41];
+  const cases: [type: number, size: number, copies: boolean, of: typeof Uint8Array, owned: boolean][] = [
+    [whole, 0, true, Uint8Array, true],
+    [whole, 64, true, Uint8Array, true],
+    [whole, 2_048, true, Uint8Array, true],
+    [whole, 2_049, true, Uint8Array, false],
+    [begun, 64, true, Uint8Array, false],
+    [whole, 64, false, Uint8Array, false],
+    [whole, 64, true, Special, false], // whose slice may be a view, as that of Node's Buffer
+  ];
+  for (const [type, size, copies, of, owned] of cases) {
+    const decoder = new Decoder(NATIVE, copies);
+    decoder.frameLimit = FRAME_LIMIT;
+    const given: { payload: Uint8Array; owned: boolean }[] = [];
+    const sink = new (class extends Collector {
+      override data(_flags: number, _sequence: number, payload: Uint8Array): void {
+        given.push({ payload, owned: decoder.owned });
+      }
+    })();
+    decoder.push(preface, sink);
+    assertEquals(decoder.push(of.from(rawFrame(type, new Uint8Array(2 + size).fill(5))), sink), null);
+    assertEquals(given.map(({ payload }) => payload.length), [size]);
+    assertEquals(given[0]!.owned, owned);
+    if (owned) assertEquals(given[0]!.payload.buffer.byteLength, size);
+    assertEquals(decoder.owned, false);
   }
 });
 
