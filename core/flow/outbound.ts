@@ -252,7 +252,7 @@ export class Outbound {
     }
     if (end === 0) return null;
     inFlight.batch(this.sent, now);
-    const frames = view.subarray(0, end);
+    const frames = end === view.length ? view : view.subarray(0, end);
     this.#source = source;
     if (again) {
       kept!.advance(end);
