@@ -5,7 +5,8 @@
  * collector's threads count. Each group of subjects that are compared has processes of its own, so that the types and the garbage of one
  * do not weigh on the next. Every subject delivers each message whole, as bytes of its own or a view, to a function that looks at it.
  *
- * heartwire checks a CRC of every frame, in both directions; nobody else checks one. What a client of ws sends is masked, so that is
+ * heartwire checks a CRC of every frame, in both directions; nobody else checks one. What that and
+ * the view of a message cost alone stands beside it, as the limit. What a client of ws sends is masked, so that is
  * what a server's receiver gets; what a server sends is not, so ws stands here twice. When it encodes without a mask, ws leaves the
  * payload to the socket and copies nothing; heartwire copies it once, and then writes once for many messages.
  *
@@ -20,6 +21,7 @@ import { type Context, reportOf, Rounds, type Suite } from "./suite.ts";
 
 const OURS = "heartwire";
 const BARE = "ws, not masked";
+const LIMIT = "its view and CRC alone";
 const TINY = "in chunks of 1 to 7 bytes";
 
 /** Processes for each group: how an engine compiles and lays out the same program differs by a fifth from start to start. */
@@ -34,9 +36,16 @@ function marksOf({ runtime }: Context, kept: Rounds): Mark[] {
   const tiny = (size: string): string => `decode, ${size} ${TINY}`;
   const perByte = kept.median(tiny("64 KiB"), OURS) / kept.median(tiny("1 KiB"), OURS) / 64;
   const ws = "ws, not masked, takes so many times as long";
+  const limit = (number: number, what: string): Mark => ({
+    number,
+    what: `${what}: the limit, its view and CRC alone; ${ws}`,
+    value: kept.ratio(what, BARE, LIMIT),
+    bound: "at least",
+  });
   return [
     { number: 1, what: `decode, 16 B: ${ws}`, value: times("decode, 16 B"), bound: "at least", limit: small },
     { number: 1, what: `decode, 64 B: ${ws}`, value: times("decode, 64 B"), bound: "at least", limit: small },
+    limit(1, "decode, 64 B"),
     {
       number: 2,
       what: `decode, 1 KiB: ${ws}`,
@@ -44,6 +53,7 @@ function marksOf({ runtime }: Context, kept: Rounds): Mark[] {
       bound: "at least",
       limit: node ? 1.1 : 2,
     },
+    limit(2, "decode, 1 KiB"),
     {
       number: 3,
       what: `decode ${TINY}: a byte of a 64 KiB message costs so many times one of 1 KiB`,
