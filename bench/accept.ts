@@ -98,6 +98,7 @@ export const accept: Suite = {
         value: kept.ratio(WHAT, "heartwire, session", RAW),
         bound: "at most",
         limit: 1.3,
+        least: kept.ratio(WHAT, ONE_EACH, RAW),
       },
       {
         number: 11,

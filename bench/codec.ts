@@ -36,24 +36,18 @@ function marksOf({ runtime }: Context, kept: Rounds): Mark[] {
   const tiny = (size: string): string => `decode, ${size} ${TINY}`;
   const perByte = kept.median(tiny("64 KiB"), OURS) / kept.median(tiny("1 KiB"), OURS) / 64;
   const ws = "ws, not masked, takes so many times as long";
-  const limit = (number: number, what: string): Mark => ({
-    number,
-    what: `${what}: the limit, its view and CRC alone; ${ws}`,
-    value: kept.ratio(what, BARE, LIMIT),
-    bound: "at least",
-  });
+  const against = (number: number, size: string, limit: number): Mark[] => {
+    const what = `decode, ${size}`;
+    const least = kept.ratio(what, BARE, LIMIT);
+    return [
+      { number, what: `${what}: ${ws}`, value: times(what), bound: "at least", limit, least },
+      { number, what: `${what}: the limit, its view and CRC alone; ${ws}`, value: least, bound: "at least" },
+    ];
+  };
   return [
-    { number: 1, what: `decode, 16 B: ${ws}`, value: times("decode, 16 B"), bound: "at least", limit: small },
-    { number: 1, what: `decode, 64 B: ${ws}`, value: times("decode, 64 B"), bound: "at least", limit: small },
-    limit(1, "decode, 64 B"),
-    {
-      number: 2,
-      what: `decode, 1 KiB: ${ws}`,
-      value: times("decode, 1 KiB"),
-      bound: "at least",
-      limit: node ? 1.1 : 2,
-    },
-    limit(2, "decode, 1 KiB"),
+    ...against(1, "16 B", small),
+    ...against(1, "64 B", small),
+    ...against(2, "1 KiB", node ? 1.1 : 2),
     {
       number: 3,
       what: `decode ${TINY}: a byte of a 64 KiB message costs so many times one of 1 KiB`,

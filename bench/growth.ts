@@ -65,6 +65,7 @@ export const growth: Suite = {
           value: grown(OURS),
           bound: "at most",
           limit: 1.1,
+          least: grown(RAW),
         },
         { number: 14, what: "the same of a raw socket", value: grown(RAW), bound: "at most" },
         {

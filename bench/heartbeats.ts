@@ -69,6 +69,7 @@ export const heartbeats: Suite = {
       value: kept.ratio(WHAT, "heartwire", other),
       bound: "at most",
       limit,
+      least: kept.ratio(WHAT, LIMIT, other),
     }));
     marks.push({
       number: 10,

@@ -73,6 +73,7 @@ export const pingpong: Suite = {
         value: kept.ratio(WHAT, name, "raw socket"),
         bound: "at most",
         limit: 1.1,
+        least: kept.ratio(WHAT, LIMIT, "raw socket"),
       }));
       marks.push({
         number: 6,

@@ -23,7 +23,7 @@ export const timers: Suite = {
   name: "timers",
   async run(context: Context) {
     const { quick } = context;
-    const rounds = quick ? 2 : 3;
+    const rounds = quick ? 2 : 9;
     const many = quick ? 1_000 : 100_000;
     const million = quick ? 10_000 : 1_000_000;
     const times = quick ? 20_000 : 1_000_000;
