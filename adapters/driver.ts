@@ -80,14 +80,15 @@ export class Driver<M extends Machine<E>, E> implements Drives<M> {
   /** Those with something to write or to do. */
   readonly #touched = new EventQueue<Attachment<M, E>>();
   readonly #tasks = new Fifo<Task>();
-  /** They had inputs of which their owner does not know; the last of them; and whether one may have events. */
-  readonly #given = new EventQueue<M>();
-  #latest: M | null = null;
+  /** Those whose machines had inputs of which their owner does not know; and whether one may have events. */
+  readonly #given = new EventQueue<Attachment<M, E>>();
   #pressing = false;
+  /** The one that was looked up last: often it is the next as well. */
+  #latest: Attachment<M, E> | null = null;
   readonly #beforeFlush = new EventQueue<Task>();
   readonly #alarms = new Deadlines<Alarm>();
   #draining = false;
-  /** While draining, or writing: the time. Negative: an application has taken its time since. */
+  /** While draining, or writing: the time. Negative: it has to be read. */
   #now = -1;
   #scheduled = false;
   #quiet = 0;
@@ -167,20 +168,27 @@ export class Driver<M extends Machine<E>, E> implements Drives<M> {
 
   /** Has to follow an input of which nobody waits for events, as a message that is sent: its owner learns of it behind the next write. */
   given(machine: M | null): void {
-    if (machine !== null && this.#latest !== machine) this.#given.push(this.#latest = machine);
     this.#schedule();
+    if (machine === null) return;
+    const attachment = this.#find(machine);
+    if (attachment === undefined) return this.#owner.settle(machine, this.now()); // no write to wait for
+    if (attachment.given) return;
+    attachment.given = true;
+    this.#given.push(attachment);
   }
 
-  #settle(machine: M, now: number): void {
-    this.#owner.settle(machine, now);
-    const attachment = this.#attachments.get(machine);
-    if (attachment !== undefined) this.#touch(attachment);
+  #find(machine: M): Attachment<M, E> | undefined {
+    if (this.#latest?.machine === machine) return this.#latest;
+    const found = this.#attachments.get(machine);
+    if (found !== undefined) this.#latest = found;
+    return found;
   }
 
   #settleGiven(): void {
-    this.#latest = null;
-    for (let machine = this.#given.take(); machine !== null; machine = this.#given.take()) {
-      this.#settle(machine, this.now());
+    for (let next = this.#given.take(); next !== null; next = this.#given.take()) {
+      next.given = false;
+      this.#owner.settle(next.machine, this.now());
+      this.#touch(next);
     }
   }
 
@@ -231,7 +239,7 @@ export class Driver<M extends Machine<E>, E> implements Drives<M> {
           for (let event = machine.nextEvent(); event !== null; event = machine.nextEvent()) {
             this.#hooks.event(machine, event);
           }
-          const attachment = this.#attachments.get(machine);
+          const attachment = this.#find(machine);
           if (attachment !== undefined) this.#touch(attachment);
         } else if (!(this.#hooks.decide?.() ?? false)) {
           const task = this.#tasks.shift();
@@ -267,6 +275,7 @@ export class Driver<M extends Machine<E>, E> implements Drives<M> {
         this.#pressing = true;
         this.#drain(now);
         this.#hooks.turned();
+        now = this.#clock.now(); // a store was asked, and tasks may have run
       }
       if (this.#flush(now)) now = -1; // an application has taken its time
     } while (!this.#touched.empty || !this.#given.empty || !this.#beforeFlush.empty);
@@ -276,23 +285,14 @@ export class Driver<M extends Machine<E>, E> implements Drives<M> {
 
   /** Steps 3 to 5 for all that were touched; then owners learn of what was given and written. Whether tasks ran. */
   #flush(now: number): boolean {
-    this.#latest = null;
-    for (let machine = this.#given.take(); machine !== null; machine = this.#given.take()) {
-      const attachment = this.#attachments.get(machine);
-      if (attachment === undefined) {
-        this.#owner.settle(machine, now); // its transport is gone already
-      } else {
-        attachment.given = true;
-        this.#touch(attachment);
-      }
-    }
+    for (let next = this.#given.take(); next !== null; next = this.#given.take()) this.#touch(next);
     for (let next = this.#touched.take(); next !== null; next = this.#touched.take()) {
       next.touched = false;
       if (!next.flush() && !next.given) continue;
       next.given = false;
       this.#owner.settle(next.machine, now);
     }
-    return this.#drain(now);
+    return this.#drain(-1); // many writes take their time
   }
 
   /** Step 6. */
@@ -323,6 +323,7 @@ export class Driver<M extends Machine<E>, E> implements Drives<M> {
 
   /** For attachments only. */
   forget(machine: M): void {
+    if (this.#latest?.machine === machine) this.#latest = null;
     if (this.#attachments.delete(machine)) this.#hooks.detached?.(machine);
   }
 }

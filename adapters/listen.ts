@@ -22,7 +22,7 @@ import type {
 import { resolveServer } from "../core/resolve.ts";
 import { Server as CoreServer } from "../core/server.ts";
 import { type Address, type AddressLike, networkOf, parseAddress } from "./address.ts";
-import { Driver } from "./driver.ts";
+import { Driver, type Task } from "./driver.ts";
 import { cancelled, listenError } from "./failure.ts";
 import { LiveSession } from "./live_session.ts";
 import { type ListenOptions, report, serverOptions, show } from "./options.ts";
@@ -142,7 +142,7 @@ class LiveServer implements Server, ListenerSink {
       event: (connection, event) => this.#event(connection, event),
       decide: () => this.#decide(),
       ...(options.store === undefined ? {} : { turned: () => this.#write(options.store!) }),
-      detached: () => this.#finishIfOver(),
+      detached: () => this.#driver.beforeFlush(this.#finishing), // when the core has been told
     });
     this.#grounds = { driver: this.#driver, core: this.#core, options, window };
     this.closed = new Promise((resolve) => this.#resolveClosed = resolve);
@@ -277,6 +277,7 @@ class LiveServer implements Server, ListenerSink {
     for (let write = this.#core.nextWrite(); write !== null; write = this.#core.nextWrite()) {
       this.#store(store, write);
     }
+    this.#finishIfOver();
   }
 
   /** Asks the store; whatever becomes of that, there is one answer, in time. */
@@ -354,8 +355,11 @@ class LiveServer implements Server, ListenerSink {
     return this.closed;
   }
 
+  readonly #finishing: Task = { run: () => this.#finishIfOver() };
+
   #finishIfOver(): void {
-    if (this.#listening || this.#driver.size > 0 || this.#serving > 0 || this.#asked > 0) return;
+    if (this.#listening || this.#driver.size > 0 || this.#serving > 0) return;
+    if (this.#asked > 0 || this.#core.writes) return; // the store is told first
     this.#cancelWait?.();
     this.#resolveClosed();
   }

@@ -2,7 +2,7 @@
  * What is behind a `Session`: it turns calls into inputs of the connection and events of the connection into promises.
  *
  * Rules:
- * - Every input is followed by `driver.done`. No event handler here gives an input: sends that waited and handlers are deferred.
+ * - Every input is followed by `driver.done`, or by `driver.given` where nobody waits for events. No event handler here gives an input: sends that waited and handlers are deferred.
  * - Everything that waits for a connection fails when that ends, typed, each with an error of its own.
  * - The host (a client or a server) says when connections come and when the session is over; nothing here dials.
  *

@@ -2,7 +2,7 @@
  * The decisions of a client: when to dial, how long to wait, when to give up. It owns one connection after another.
  *
  * Rules: no I/O; a dial is an action that the driver carries out and answers. After any input, the driver's included that go to
- * the connection itself (then it calls `settle`), the driver drains `nextAction`, `nextDirty` and `nextEvent`. An answer to a
+ * the connection itself (then it calls `settle`; machine.ts says when), the driver drains `nextAction`, `nextDirty` and `nextEvent`. An answer to a
  * dial that is no longer wanted is refused with null.
  *
  * @module

@@ -55,7 +55,7 @@ const LARGE_PUSH = 256;
 const PIECE = 8_192;
 const PIECE_OF_REQUESTS = 1_024;
 
-/** Frames up to this size are worth it. */
+/** Frames up to this size, and payloads where one comes alone, are worth it. */
 const SHORT_FRAME = 2_048;
 
 const NOTHING = new Uint8Array(0);

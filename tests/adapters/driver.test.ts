@@ -342,7 +342,11 @@ describe("the driver", () => {
         },
       },
       world.platform.clock,
-      { event: () => {}, ...(turned ? { turned: note("turned") } : {}) },
+      {
+        event: () => {},
+        detached: () => driver.beforeFlush({ run: note("detached") }),
+        ...(turned ? { turned: note("turned") } : {}),
+      },
     );
     driver.attach(puppet, wire);
     return { world, puppet, wire, driver };
@@ -390,6 +394,25 @@ describe("the driver", () => {
     assertEquals(wire.take().slice(0, 3), ["settled", "turned", "write 5 took 5"]);
   });
 
+  test("tells that all was given once more behind a machine that ends with its last write", async () => {
+    const { world, puppet, wire, driver } = watched(true);
+    await world.run(0);
+    wire.take();
+    puppet.advanceTransmit = () => {
+      puppet.out = [];
+      puppet.action = "destroy";
+    };
+    puppet.out.push(new Uint8Array(5));
+    driver.given(puppet);
+    await world.run(0);
+    const turn = ["settled", "turned", "write 5 took 5", "destroy", "settled"];
+    assertEquals(
+      wire.take(),
+      [...turn, "detached", "turned"],
+      "so that a store is asked what the end leads to",
+    );
+  });
+
   test("settles also what was given to a machine whose transport is gone", async () => {
     const { world, puppet, wire, driver } = watched();
     await world.run(0);
@@ -399,8 +422,7 @@ describe("the driver", () => {
     assertEquals(driver.size, 0);
     wire.take();
     driver.given(puppet);
-    await world.run(0);
-    assertEquals(wire.take(), ["settled"]);
+    assertEquals(wire.take(), ["settled"], "there is no write to wait for");
   });
 
   test("has one time for a task, and the clock's before and behind a turn", async () => {
