@@ -2,7 +2,7 @@
  * A message as applications get it.
  *
  * Rule: bytes that are kept are copied, unless core has done so. A view of 16 bytes would hold on to the 64 KiB that the runtime read (512 KiB on
- * Bun), and on Deno to a buffer that the next read overwrites; core copies short messages that came together by 8 KiB.
+ * Bun), and on Deno to a buffer that the next read overwrites; core copies short messages, those that came together by 8 KiB.
  *
  * @module
  */

@@ -5,10 +5,10 @@
  * collector's threads count. Each group of subjects that are compared has processes of its own, so that the types and the garbage of one
  * do not weigh on the next. Every subject delivers each message whole, as bytes of its own or a view, to a function that looks at it.
  *
- * heartwire checks a CRC of every frame, in both directions; nobody else checks one. What that and
- * the view of a message cost alone stands beside it, as the limit. What a client of ws sends is masked, so that is
- * what a server's receiver gets; what a server sends is not, so ws stands here twice. When it encodes without a mask, ws leaves the
- * payload to the socket and copies nothing; heartwire copies it once, and then writes once for many messages.
+ * heartwire checks a CRC of every frame, in both directions; nobody else checks one. What that and the view of a message
+ * cost alone stands beside it, as the limit. What a client of ws sends is masked, so that is what a server's receiver gets; what a server sends is
+ * not, so ws stands here twice. When it encodes without a mask, ws leaves the payload to the socket and copies nothing; heartwire copies it once,
+ * and then writes once for many messages.
  *
  * @module
  */

@@ -1,11 +1,11 @@
 /**
  * What a server holds for a connection on which nothing happens.
  *
- * Rules: a new server for each subject and round. Some connections come first, so that what is there once is not counted; then the rest,
- * and everything is collected that nobody holds. `heap` is what the engine counts, buffers outside its heap included; the runtime's own
- * part of a socket is not in it, but that is the same for all who use the runtime's sockets, so what somebody adds to a raw one is
- * exact. `resident` is what the process has of the machine: all of it, and what the engine keeps for later; V8 is told to keep little.
- * What the kernel holds for a socket is in no figure.
+ * Rules: a new server for each subject and round. Some connections come first, so that what is there once is not counted, nor what the engine needs
+ * to compile what accepts them; then the rest, and everything is collected that nobody holds. `heap` is what the engine counts, buffers outside its
+ * heap included; the runtime's own part of a socket is not in it, but that is the same for all who use the runtime's sockets, so what somebody adds
+ * to a raw one is exact. `resident` is what the process has of the machine: all of it, and what the engine keeps for later; V8 is told to keep
+ * little. What the kernel holds for a socket is in no figure.
  *
  * @module
  */

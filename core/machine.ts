@@ -15,7 +15,7 @@
  *
  * A machine that belongs to a `Client` or a `Server` is driven alike, but after each input the owner's `settle(connection)`
  * is called, the owner's `nextDirty()` is drained (each of those gets steps 2 to 5), and the one timer is the owner's. Behind what an application
- * says (a message, an answer, what it has finished) `settle` may wait until step 3 was done once, whatever the runtime took: it has to come before the
+ * says (a message, a request, an answer, what it has finished) `settle` may wait until step 3 was done once, whatever the runtime took: it has to come before the
  * owner's `deadline()` is read, and, where a server has a store, before `nextWrite()` is.
  *
  * Rules: `now` is monotonic ms; it is floored to whole microseconds and never runs back inside. A peer's bytes never throw.
